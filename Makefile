@@ -1,0 +1,52 @@
+# Every target here is listed by a bare `make`; its `##` comment is what it says there.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo serve test check check-all fmt lint type contracts bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+install: $(STAMP) ## build .venv with everything to serve and to test, kernels compiled
+
+$(STAMP): setup.cfg pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[notebook,cluster,test,dev]'
+	$(BIN)/python -m tempo_dask.kernels
+	@touch $(STAMP)
+
+demo: install ## a server with a believable shop's traces in it, and first answers
+	$(BIN)/python -m tempo_dask.demo
+
+serve: install ## a server on Tempo's ports, data in ./data
+	$(BIN)/tempo-dask serve --data-dir ./data
+
+test: install ## the tests that fit ten minutes, installation included
+	$(BIN)/python -m tempo_dask.kernels
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not slow and not soak'
+
+check: lint type contracts test ## what a change must pass
+
+check-all: lint type contracts install ## every test but the soak, also those that take long
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not soak'
+
+fmt: install ## format the code
+	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+lint: install ## ruff and codespell
+	$(BIN)/ruff format --check . && $(BIN)/ruff check .
+	$(BIN)/codespell --skip '.venv,.git,*.jsonl' --ignore-words-list 'crate,nd,ser,fo,ue,te'
+
+type: install ## mypy, strict
+	$(BIN)/mypy
+
+contracts: install ## who may import whom
+	$(BIN)/lint-imports
+
+bench: install ## the benchmarks, a few minutes
+	$(BIN)/python -m benchmarks
+
+clean: ## remove what install made
+	rm -rf .venv build *.egg-info
