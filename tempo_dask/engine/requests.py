@@ -1,0 +1,50 @@
+"""What the engine is asked: one frozen value per verb, already decoded from HTTP, gRPC or a notebook."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A span of time in nanoseconds since 1970, both ends included."""
+
+    start_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """Find traces: at most `limit`, newest first, each spanset cut to `spans_per_set` spans."""
+
+    tenant: str
+    query: str
+    window: Window
+    limit: int = 20
+    spans_per_set: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class TraceRequest:
+    """Return one trace; a window only chooses which sources are looked at, it never trims spans."""
+
+    tenant: str
+    trace_id: bytes
+    window: Window | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RangeRequest:
+    """Compute metrics per interval.
+
+    Sample i covers the half-open interval (start + i * step, start + (i + 1) * step] and carries its right
+    edge as timestamp; `start_ns` and `end_ns` are aligned already.
+    """
+
+    tenant: str
+    query: str
+    start_ns: int
+    end_ns: int
+    step_ns: int
+    exemplars: int = 100
+    max_series: int = 0

@@ -1,0 +1,39 @@
+"""The errors of the service: each says what to do, and what a client is answered."""
+
+from __future__ import annotations
+
+
+class TempoDaskError(Exception):
+    """Base of the service's errors; `status` is the HTTP status a client sees."""
+
+    status = 500
+
+
+class BadRequest(TempoDaskError):
+    """The request does not parse or fails a check; the message is the client's answer."""
+
+    status = 400
+
+
+class NotFound(TempoDaskError):
+    """There is nothing by that name."""
+
+    status = 404
+
+
+class QueryFailed(TempoDaskError):
+    """A query that is valid but fails while it runs."""
+
+    status = 500
+
+
+class TooManyRequests(TempoDaskError):
+    """A queue or a limit is full; the client should come back later."""
+
+    status = 429
+
+
+class Unavailable(TempoDaskError):
+    """The service is starting, stopping, or out of room; the client may try again."""
+
+    status = 503
