@@ -1,0 +1,46 @@
+"""Ways through a tree that need no recursion, so that no tree is too deep for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+
+from traceql.ast.node import Node
+
+
+_PARTS: dict[type[Node], tuple[str, ...]] = {}
+
+
+def _parts(node: type[Node]) -> tuple[str, ...]:
+    """The names of a node type's fields."""
+    if node not in _PARTS:
+        _PARTS[node] = tuple(part.name for part in fields(node) if part.name != "position")
+    return _PARTS[node]
+
+
+def children(node: Node) -> Iterator[Node]:
+    """The nodes directly below, in the order of the text."""
+    for name in _parts(type(node)):
+        value = getattr(node, name)
+        if isinstance(value, Node):
+            yield value
+        elif isinstance(value, tuple):
+            yield from (item for item in value if isinstance(item, Node))
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """The node and all below it, each before its children, in the order of the text."""
+    waiting = [node]
+    while waiting:
+        current = waiting.pop()
+        yield current
+        waiting.extend(reversed(tuple(children(current))))
+
+
+def depth_of(node: Node) -> int:
+    """The number of nodes on the longest way down."""
+    level, depth = [node], 0
+    while level:
+        depth += 1
+        level = [child for parent in level for child in children(parent)]
+    return depth

@@ -1,0 +1,59 @@
+"""Text to tree."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+from lark import Lark
+from lark.exceptions import UnexpectedToken
+
+from traceql.ast import Attribute, Intrinsic, Node, Query, SpansetFilter
+from traceql.ast.walk import depth_of
+from traceql.builder import Builder
+from traceql.errors import ParseError
+from traceql.lexing import CALLBACKS
+from traceql.syntax_error import describe
+
+# Deep trees break every recursive function on them, not only ours. Chains of `&&` and `||`, pipelines and parentheses
+# add no depth.
+MAX_DEPTH = 128
+
+
+@cache
+def grammar() -> Lark:
+    """The parser, built on first use."""
+    text = files("traceql").joinpath("grammar.lark").read_text(encoding="utf-8")
+    return Lark(
+        text,
+        parser="lalr",
+        lexer="basic",
+        start="query",
+        transformer=Builder(),
+        lexer_callbacks=CALLBACKS,
+        maybe_placeholders=True,
+    )
+
+
+def parse(text: str) -> Query:
+    """The tree of a query. Raises ParseError for a text that is none; types and values are checked by `validate`."""
+    try:
+        query: Query = grammar().parse(text)  # type: ignore[assignment]  # the builder makes nodes, not Lark's trees
+    except UnexpectedToken as error:
+        raise describe(error, text, tuple(grammar().terminals)) from None
+    _check_depth(query, text)
+    return query
+
+
+def _check_depth(node: Node, text: str) -> None:
+    if len(text) > MAX_DEPTH and depth_of(node) > MAX_DEPTH:
+        raise ParseError(f"query nests deeper than {MAX_DEPTH} levels", node.position)
+
+
+def parse_attribute(text: str) -> Attribute | Intrinsic:
+    """The attribute or intrinsic that `text` names; positions count the brace put around it, as clients know them."""
+    query = parse("{" + text + "}")
+    match query.root:
+        case object(stages=(SpansetFilter(expression=Attribute() | Intrinsic() as attribute),)) if not query.hints:
+            return attribute
+    raise ParseError("syntax error: expected one attribute", query.position)
