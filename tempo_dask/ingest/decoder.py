@@ -1,0 +1,71 @@
+"""Requests to chunks: batches are decoded in one kernel call, sorted, and sealed."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from storage.chunk import Chunk
+from storage.columns import SpanTables
+from storage.merge import merge
+from tempo_dask import telemetry
+from tempo_dask.ingest.live import Batch, LiveStore
+from tempo_dask.ingest.records import Record
+
+log = logging.getLogger(__name__)
+
+Decode: TypeAlias = Callable[[Sequence[bytes]], SpanTables]
+
+#: How long one step waits for records, so how long stopping may take.
+STEP_TIMEOUT_S = 0.5
+
+
+class Decoder:
+    """Makes chunks of what the live store has accepted; `step` is for one thread."""
+
+    def __init__(self, live: LiveStore, decode: Decode, node: str) -> None:
+        self._live = live
+        self._decode = decode
+        self._node = node
+
+    def step(self, timeout_s: float = STEP_TIMEOUT_S) -> bool:
+        """Decode one batch; False if none was due within `timeout_s`."""
+        batch = self._live.take(timeout_s)
+        if batch is None:
+            return False
+        chunk = None
+        try:
+            chunk = self._seal(batch, self._decode_all(batch.records))
+        finally:
+            self._live.add(batch, chunk)  # also what cannot be decoded is done with: no query waits for it
+        return True
+
+    def _decode_all(self, records: Sequence[Record]) -> list[SpanTables]:
+        """Return the spans of all records in one, or record by record where some cannot be decoded."""
+        try:
+            return [self._decode([record.body for record in records])]
+        except Exception:  # every body was checked, so this is a fault of ours: find the one that shows it
+            log.exception("records %d to %d could not be decoded together", records[0].seq, records[-1].seq)
+        tables = []
+        for record in records:
+            try:
+                tables.append(self._decode([record.body]))
+            except Exception:  # the rare path: one record must not hide the others
+                log.exception("record %d of %s cannot be decoded and is left out", record.seq, record.tenant)
+                telemetry.REPLAY_ERRORS.labels(record.tenant).inc()
+        return tables
+
+    def _seal(self, batch: Batch, tables: Sequence[SpanTables]) -> Chunk | None:
+        if not tables:
+            return None
+        return Chunk.seal(
+            merge(tables),
+            id=uuid.uuid4().hex,
+            tenant=batch.tenant,
+            node=self._node,
+            first_seq=batch.records[0].seq,
+            last_seq=batch.records[-1].seq,
+            arrived_ns=(batch.records[0].arrived_ns, batch.records[-1].arrived_ns),
+        )

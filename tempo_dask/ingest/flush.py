@@ -1,0 +1,156 @@
+"""Chunks to blocks: the closed range of a tenant's records becomes one block, then leaves memory and the log.
+
+The order is what makes it exact. First the block and the new flushed number of this node are published in one
+step. Then the chunks are retired: readers with an older block list still get them, until a grace period is over.
+Then the log lets go of what every tenant has in blocks. A crash between any two of these loses nothing and doubles
+nothing, since replay and readers go by the published number.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from storage.chunk import Chunk
+from storage.columns import SpanTables
+from tempo_dask import telemetry
+from tempo_dask.ingest.live import LiveStore, TenantUsage
+from tempo_dask.ingest.merging import MergeChunks
+
+log = logging.getLogger(__name__)
+
+
+class BlockList(Protocol):
+    """A tenant's blocks as of one moment."""
+
+    @property
+    def flushed(self) -> Mapping[str, int]:
+        """Return for each node up to which of its records the blocks hold everything."""
+        ...
+
+
+class Blocks(Protocol):
+    """Where blocks are published."""
+
+    def snapshot(self, tenant: str) -> BlockList:
+        """Return the newest list; it holds everything this process has published."""
+        ...
+
+    def publish(
+        self, tenant: str, tables: SpanTables, *, node: str, first_seq: int, last_seq: int, arrived_ns: tuple[int, int]
+    ) -> object:
+        """Write a block and list it, in one step with the node's new flushed number."""
+        ...
+
+
+class ReleasableLog(Protocol):
+    """A log that can let go of its beginning."""
+
+    def release(self, flushed: int) -> None:
+        """Forget records up to that number; they may be kept longer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FlushLimits:
+    """When chunks become a block."""
+
+    max_block_duration_s: float = 1800.0
+    max_block_bytes: int = 500 << 20
+    live_bytes: int = 512 << 20  # of all tenants: beyond it the largest is flushed before its time
+    grace_s: float = 10.0  # readers may hold a block list this long
+
+
+class Flusher:
+    """Publishes blocks. `step` is for one thread; `flush` may be called from any."""
+
+    def __init__(
+        self,
+        live: LiveStore,
+        blocks: Blocks,
+        wal: ReleasableLog,
+        merge_chunks: MergeChunks,
+        *,
+        node: str,
+        limits: FlushLimits | None = None,
+    ) -> None:
+        self._live = live
+        self._blocks = blocks
+        self._wal = wal
+        self._merge_chunks = merge_chunks
+        self._node = node
+        self._limits = limits or FlushLimits()
+        self._one_at_a_time = threading.Lock()
+
+    def step(self) -> None:
+        """Flush the tenants that are due, and drop what no reader can ask for any more."""
+        self._live.drop_retired(self._limits.grace_s)
+        for tenant in due_tenants(self._live.usage(), self._limits):
+            self._publish(tenant)
+
+    def flush(self, tenant: str | None = None) -> None:
+        """Publish all that was acknowledged before this call, of one tenant or of all; raises where that fails."""
+        tenants = [usage.tenant for usage in self._live.usage()] if tenant is None else [tenant]
+        for each in tenants:
+            self._live.caught_up(each).result()
+            self._publish(each)
+
+    def _publish(self, tenant: str) -> None:
+        """Make one block of a tenant's chunks. Raises after an error, with all chunks still in their place."""
+        with self._one_at_a_time:
+            # A publication that seemed to fail may have happened: what is listed must not be published again.
+            self._live.retire(tenant, self._blocks.snapshot(tenant).flushed.get(self._node, 0))
+            chunks = self._live.close(tenant)
+            if not chunks:
+                return
+            try:
+                with telemetry.FLUSH_DURATION.time():
+                    self._write(tenant, chunks)
+            except Exception:
+                telemetry.FAILED_FLUSHES.inc()
+                raise
+            self._live.retire(tenant, chunks[-1].last_seq)
+            self._wal.release(self._live.releasable())
+
+    def _write(self, tenant: str, chunks: Sequence[Chunk]) -> None:
+        started = time.monotonic()
+        merged = self._merge_chunks(chunks)
+        self._blocks.publish(
+            tenant,
+            merged.tables,
+            node=self._node,
+            first_seq=merged.first_seq,
+            last_seq=merged.last_seq,
+            arrived_ns=merged.arrived_ns,
+        )
+        telemetry.BLOCKS_FLUSHED.inc()
+        telemetry.FLUSH_SIZE.observe(sum(chunk.nbytes for chunk in chunks))
+        log.info(
+            "flushed tenant=%s spans=%d chunks=%d seconds=%.2f",
+            tenant,
+            merged.tables.spans.num_rows,
+            len(chunks),
+            time.monotonic() - started,
+        )
+
+
+def due_tenants(usages: Sequence[TenantUsage], limits: FlushLimits) -> list[str]:
+    """Return whose chunks must become a block now: too old, too large, or the largest where memory runs short."""
+    due = {
+        usage.tenant
+        for usage in usages
+        if usage.chunk_bytes > 0
+        and (usage.age_s >= limits.max_block_duration_s or usage.chunk_bytes >= limits.max_block_bytes)
+    }
+    kept = [usage for usage in usages if usage.tenant not in due]
+    excess = sum(usage.chunk_bytes for usage in kept) - limits.live_bytes
+    for usage in sorted(kept, key=lambda usage: usage.chunk_bytes, reverse=True):
+        if excess <= 0:
+            break
+        due.add(usage.tenant)
+        excess -= usage.chunk_bytes
+    return sorted(due)

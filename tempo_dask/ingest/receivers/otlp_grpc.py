@@ -1,0 +1,75 @@
+"""OTLP over gRPC: the bytes of a request go on as they came, nothing is parsed here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import NoReturn, TypeAlias
+
+import grpc
+import grpc.aio
+
+from tempo_dask import telemetry
+from tempo_dask.errors import TempoDaskError, TooManyRequests, Unavailable
+from tempo_dask.ingest.records import MalformedRequest
+
+#: Takes (tenant, body), returns how many spans were taken once they are safe.
+Push: TypeAlias = Callable[[str, bytes], Awaitable[int]]
+
+SERVICE = "opentelemetry.proto.collector.trace.v1.TraceService"
+RECEIVER = "otlp/otlp_receiver"
+#: `ExportTraceServiceResponse` with an empty `partial_success`, as Tempo sends it.
+SUCCESS = b"\n\x00"
+DEFAULT_MAX_MESSAGE_BYTES = 16 << 20
+
+
+class OtlpGrpcReceiver:
+    """A gRPC server with the one method `Export`."""
+
+    def __init__(self, push: Push, *, tenant: str, max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES) -> None:
+        self._push = push
+        self._tenant = tenant
+        self._server = grpc.aio.server(
+            options=[
+                ("grpc.max_receive_message_length", max_message_bytes),
+                ("grpc.so_reuseport", 0),  # a taken port is an error, not a second listener
+            ]
+        )
+        export = grpc.unary_unary_rpc_method_handler(self._export)
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Export": export}),))
+
+    async def start(self, address: str) -> int:
+        """Listen and return the port. Raises OSError where the address cannot be had."""
+        try:
+            port = self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise OSError(str(error)) from error
+        await self._server.start()
+        return port
+
+    async def stop(self, grace_s: float) -> None:
+        """Take no new requests and give running ones time to finish."""
+        await self._server.stop(grace_s)
+
+    async def _export(self, body: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+        started = time.perf_counter()
+        try:
+            spans = await self._push(self._tenant, body)
+        except TempoDaskError as error:
+            telemetry.REFUSED_SPANS.add(RECEIVER, "grpc", getattr(error, "spans", 0))
+            await _abort(context, error)
+        telemetry.ACCEPTED_SPANS.add(RECEIVER, "grpc", spans)
+        telemetry.PUSH_DURATION.observe(time.perf_counter() - started)
+        return SUCCESS
+
+
+async def _abort(context: grpc.aio.ServicerContext[bytes, bytes], error: TempoDaskError) -> NoReturn:
+    match error:
+        case MalformedRequest():
+            await context.abort(grpc.StatusCode.INTERNAL, f"grpc: error unmarshalling request: {error}")
+        case Unavailable():
+            await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+        case TooManyRequests():
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+        case _:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))

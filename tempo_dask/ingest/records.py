@@ -1,0 +1,22 @@
+"""What the write path passes on: requests as they were sent, with their place in the log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tempo_dask.errors import BadRequest
+
+
+class MalformedRequest(BadRequest):
+    """The bytes are not the message they claim to be (a request that is refused for what it says is not this)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One request that the write-ahead log has taken; `body` is an OTLP `ExportTraceServiceRequest`."""
+
+    seq: int
+    tenant: str
+    body: bytes
+    spans: int
+    arrived_ns: int

@@ -1,0 +1,53 @@
+"""What a query scans: the blocks of a tenant and the live chunks of what no block of that list holds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from storage.columns import ScanSource
+from tempo_dask.ingest.live import LiveStore
+from tempo_dask.ingest.live_tenant import BlockListTooOld
+
+
+class BlockList(Protocol):
+    """A tenant's blocks as of one moment, with the flushed number of each node."""
+
+    @property
+    def blocks(self) -> Sequence[ScanSource]:
+        """Return the blocks."""
+        ...
+
+    @property
+    def flushed(self) -> Mapping[str, int]:
+        """Return for each node up to which of its records the blocks hold everything."""
+        ...
+
+
+class Blocks(Protocol):
+    """Where block lists come from."""
+
+    def snapshot(self, tenant: str) -> BlockList:
+        """Return the newest list; it holds everything this process has published."""
+        ...
+
+
+class Sources:
+    """Consistent views of all spans: each acknowledged one exactly once."""
+
+    def __init__(self, blocks: Blocks, live: LiveStore, node: str) -> None:
+        self._blocks = blocks
+        self._live = live
+        self._node = node
+
+    async def snapshot(self, tenant: str) -> tuple[ScanSource, ...]:
+        """Return immutable sources that together hold every span acknowledged before this call, once."""
+        await asyncio.wrap_future(self._live.caught_up(tenant))
+        while True:
+            listed = await asyncio.to_thread(self._blocks.snapshot, tenant)
+            try:
+                chunks = self._live.after(tenant, listed.flushed.get(self._node, 0))
+            except BlockListTooOld:
+                continue  # a flush came between, and its grace is over: the next list has it
+            return (*listed.blocks, *chunks)

@@ -1,0 +1,121 @@
+"""What `/metrics` shows: Tempo's names, so that its dashboards and alerts work, and a few of our own."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterable
+from importlib.metadata import version
+
+from numba.core import event
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.core import Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+disable_created_metrics()  # Tempo has none, and nothing reads them
+REGISTRY = CollectorRegistry()
+VERSION = version("tempo-dask")
+
+_BUILD = Gauge("tempo_build_info", "What runs here.", ["version", "revision", "branch", "goversion"], registry=REGISTRY)
+_BUILD.labels(VERSION, "", "", f"python{platform.python_version()}").set(1)
+
+REQUEST_DURATION = Histogram(
+    "tempo_request_duration_seconds",
+    "Time to answer requests.",
+    ["method", "route", "status_code", "ws"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100),
+    registry=REGISTRY,
+)
+
+SPANS_RECEIVED = Counter("tempo_distributor_spans_received", "Spans accepted.", ["tenant"], registry=REGISTRY)
+BYTES_RECEIVED = Counter("tempo_distributor_bytes_received", "Bytes accepted.", ["tenant"], registry=REGISTRY)
+PUSH_DURATION = Histogram("tempo_distributor_push_duration_seconds", "Time to take spans in.", registry=REGISTRY)
+
+BLOCKS_FLUSHED = Counter("tempo_ingester_blocks_flushed", "Blocks published.", registry=REGISTRY)
+FAILED_FLUSHES = Counter("tempo_ingester_failed_flushes", "Blocks that could not be published.", registry=REGISTRY)
+FLUSH_DURATION = Histogram(
+    "tempo_ingester_flush_duration_seconds",
+    "Time to make and publish a block.",
+    buckets=(0.1, 0.3, 1, 3, 10, 30, 100),
+    registry=REGISTRY,
+)
+FLUSH_SIZE = Histogram(
+    "tempo_ingester_flush_size_bytes",
+    "Memory of the chunks that became a block.",
+    buckets=tuple(2.0**n for n in range(20, 33, 2)),
+    registry=REGISTRY,
+)
+REPLAY_ERRORS = Counter(
+    "tempo_ingester_replay_errors", "Records of the log that cannot be read.", ["tenant"], registry=REGISTRY
+)
+
+KERNEL_COMPILATIONS = Counter(
+    "tempo_dask_kernel_compilations", "Kernels compiled by this process; 0 where all came from the cache.",
+    registry=REGISTRY,
+)  # fmt: skip
+
+
+class _CompilationListener(event.Listener):  # type: ignore[misc]  # numba is not typed
+    def on_start(self, _event: event.Event) -> None:
+        KERNEL_COMPILATIONS.inc()
+
+    def on_end(self, _event: event.Event) -> None:
+        pass
+
+
+event.register("numba:compile", _CompilationListener())
+
+
+class ReceiverSpans(Collector):
+    """Spans by receiver and transport, under Tempo's names: counters whose names lack `_total`.
+
+    The client library insists on `_total` for its counters, so these are exposed without a type.
+    """
+
+    def __init__(self, name: str, documentation: str) -> None:
+        self._name = name
+        self._documentation = documentation
+        self._counts: dict[tuple[str, str], int] = {}
+
+    def add(self, receiver: str, transport: str, spans: int) -> None:
+        """Count spans; belongs to the event loop."""
+        key = (receiver, transport)
+        self._counts[key] = self._counts.get(key, 0) + spans
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the metric with a sample for each receiver and transport."""
+        metric = Metric(self._name, self._documentation, "unknown")
+        for (receiver, transport), count in list(self._counts.items()):
+            metric.add_sample(self._name, {"receiver": receiver, "transport": transport}, count)
+        yield metric
+
+
+class Observed(Collector):
+    """Gauges by tenant that are looked up when somebody asks."""
+
+    def __init__(self, read: Callable[[], Iterable[tuple[str, str, float]]], documentation: dict[str, str]) -> None:
+        self._read = read
+        self._documentation = documentation
+
+    def collect(self) -> Iterable[Metric]:
+        """Return a gauge for each documented name; `read` gives (name, tenant, value)."""
+        metrics = {name: Metric(name, text, "gauge") for name, text in self._documentation.items()}
+        for name, tenant, value in self._read():
+            metrics[name].add_sample(name, {"tenant": tenant}, value)
+        return metrics.values()
+
+
+ACCEPTED_SPANS = ReceiverSpans("tempo_receiver_accepted_spans", "Spans taken from clients.")
+REFUSED_SPANS = ReceiverSpans("tempo_receiver_refused_spans", "Spans refused.")
+REGISTRY.register(ACCEPTED_SPANS)
+REGISTRY.register(REFUSED_SPANS)
+ProcessCollector(registry=REGISTRY)
+PlatformCollector(registry=REGISTRY)
+
+
+def exposition(accept: str) -> tuple[bytes, str]:
+    """Return all metrics in the format that an `Accept` header asks for, and its content type."""
+    encode, content_type = choose_encoder(accept)
+    return encode(REGISTRY), content_type
