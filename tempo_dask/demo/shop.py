@@ -71,11 +71,8 @@ class _Shop:
 
     def __init__(self, seed: int) -> None:
         self.random = random = Random(seed)  # noqa: S311 - made up, not secret
-        self.healthy = [_record(random, journey, bad_deploy=False) for journey in JOURNEYS]
-        self.hurt = [
-            _record(random, journey, bad_deploy=True) if journey.meets_payment else healthy
-            for journey, healthy in zip(JOURNEYS, self.healthy, strict=True)
-        ]
+        self.seed = seed
+        self.templates: dict[tuple[str, int, bool], Template] = {}
         before = make_pods(random)
         during = redeploy(random, before, DEPLOYED, BAD_VERSION)
         after = redeploy(random, before, DEPLOYED, SERVICES[BY_NAME[DEPLOYED]].version)
@@ -88,8 +85,8 @@ class _Shop:
         visits: list[tuple[float, Template]] = []
         while spans > 0:
             at = self._when()
-            journey = self.random.choices(range(len(JOURNEYS)), cum_weights=WEIGHTS)[0]
-            template = self.random.choice((self.hurt if DEPLOYED_AT <= at < ROLLED_BACK_AT else self.healthy)[journey])
+            journey = self.random.choices(JOURNEYS, cum_weights=WEIGHTS)[0]
+            template = self._template(journey, self.random.randrange(journey.variants), _is_hurt(journey, at))
             visits.append((at, template))
             spans -= template.spans
         yield from sorted(visits, key=itemgetter(0))
@@ -112,6 +109,15 @@ class _Shop:
         pods = self.pods[(at >= DEPLOYED_AT) + (at >= ROLLED_BACK_AT)]
         batch.add(template, template.fill(filling), pods, random.getrandbits(30))
 
+    def _template(self, journey: Journey, variant: int, bad_deploy: bool) -> Template:
+        """Return a variant of a journey, made up when it is first asked for and the same for the same seed."""
+        key = journey.record.__name__, variant, bad_deploy
+        if key not in self.templates:
+            recorder = Recorder(Random(f"{self.seed} {key}"), bad_deploy=bad_deploy)  # noqa: S311 - made up, not secret
+            journey.record(recorder)
+            self.templates[key] = make_template(recorder)
+        return self.templates[key]
+
     def _when(self) -> float:
         """Draw when a visit comes, as a part of the window. Customers come in waves: a draw in a trough may be void."""
         while True:
@@ -121,7 +127,7 @@ class _Shop:
                 return at
 
     def _take_orders(self, count: int) -> Bytes:
-        """Return the (count, 24) oldest orders; the newest stay on the queue, so a consumer comes after its producer."""
+        """Return the (count, 24) oldest orders; the newest stay, so that a consumer comes after its producer."""
         orders = self.orders
         taken = [orders.popleft() if len(orders) > BACKLOG else orders[0] for _ in range(count)]
         return np.frombuffer(b"".join(taken), np.uint8).reshape(count, 24)
@@ -132,10 +138,5 @@ class _Shop:
         return np.frombuffer(b"%08x%08x" % (customer, self.random.getrandbits(32)), np.uint8).reshape(-1, 8)
 
 
-def _record(rng: Random, journey: Journey, *, bad_deploy: bool) -> list[Template]:
-    templates = []
-    for _ in range(journey.variants):
-        recorder = Recorder(rng, bad_deploy=bad_deploy)
-        journey.record(recorder)
-        templates.append(make_template(recorder))
-    return templates
+def _is_hurt(journey: Journey, at: float) -> bool:
+    return journey.meets_payment and DEPLOYED_AT <= at < ROLLED_BACK_AT
