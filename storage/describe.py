@@ -1,0 +1,99 @@
+"""What is known of sorted tables without reading them: what prunes, and what tag lists need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storage.arrays import single_chunk, values
+from storage.columns import REST_FIELD, ColumnMeta, SourceMeta, SpanTables, TableName, UnitMeta, is_attribute_column
+
+TABLES: tuple[TableName, ...] = ("spans", "resources", "scopes", "events", "links")
+
+#: A column's values are listed while there are at most so many, of at most so many characters together.
+MAX_DISTINCT = 100
+MAX_DISTINCT_LENGTH = 8192
+
+
+def describe_source(tables: SpanTables, *, id: str, tenant: str, unit_spans: int) -> SourceMeta:  # noqa: A002  # the contract's name
+    """Return the metadata of sorted tables, in units of about `unit_spans` spans."""
+    traces = tables.table("traces")
+    units = cut_units(traces, tables.spans.num_rows, unit_spans)
+    return SourceMeta(
+        id=id,
+        tenant=tenant,
+        span_count=tables.spans.num_rows,
+        trace_count=traces.num_rows,
+        start_ns=min((u.start_ns for u in units), default=0),
+        end_ns=max((u.end_ns for u in units), default=0),
+        units=units,
+        columns=describe_columns(tables),
+        has_rest=frozenset(t for t in TABLES if REST_FIELD.name in tables.table(t).column_names),
+    )
+
+
+def cut_units(traces: pa.Table, spans: int, unit_spans: int) -> tuple[UnitMeta, ...]:
+    """Cut sorted spans into runs of whole traces: at most `unit_spans` spans each, or a single longer trace."""
+    firsts = np.append(values(single_chunk(traces.column("first_span")), np.uint32).astype(np.int64), spans)
+    starts = values(single_chunk(traces.column("start")), np.int64)
+    ends = values(single_chunk(traces.column("end")), np.int64)
+    units = []
+    trace = 0
+    while trace < traces.num_rows:
+        beyond = int(np.searchsorted(firsts, firsts[trace] + unit_spans, side="right")) - 1
+        stop = max(trace + 1, beyond)
+        units.append(
+            UnitMeta(
+                first_span=int(firsts[trace]),
+                stop_span=int(firsts[stop]),
+                first_trace=trace,
+                stop_trace=stop,
+                start_ns=int(starts[trace:stop].min()),
+                end_ns=int(ends[trace:stop].max()),
+            )
+        )
+        trace = stop
+    return tuple(units)
+
+
+def describe_columns(tables: SpanTables) -> Mapping[str, ColumnMeta]:
+    """Return what is known of each attribute column of all tables."""
+    return {
+        name: describe_column(single_chunk(tables.table(table).column(name)))
+        for table in TABLES
+        for name in tables.table(table).column_names
+        if is_attribute_column(name)
+    }
+
+
+def describe_column(array: pa.Array) -> ColumnMeta:
+    """Return how many rows have a value, which values (of lists: which elements), and their bounds."""
+    count = len(array) - array.null_count
+    elements = array.flatten() if pa.types.is_list(array.type) else array
+    if pa.types.is_dictionary(elements.type):
+        return ColumnMeta(count, _few(elements.dictionary))
+    if pa.types.is_string(elements.type) or pa.types.is_boolean(elements.type):
+        return ColumnMeta(count, _few(elements.drop_null().unique()))
+    if pa.types.is_floating(elements.type):
+        return _describe_floats(count, elements.drop_null())
+    bounds = pc.min_max(elements).as_py()
+    return ColumnMeta(count, _few(elements.drop_null().unique()), bounds["min"], bounds["max"])
+
+
+def _describe_floats(count: int, elements: pa.Array) -> ColumnMeta:
+    """Floats have bounds where all are finite: neither NaN nor infinity stands in JSON."""
+    if not pc.all(pc.is_finite(elements)).as_py():
+        return ColumnMeta(count)
+    bounds = pc.min_max(elements).as_py()
+    return ColumnMeta(count, _few(elements.unique()), bounds["min"], bounds["max"])
+
+
+def _few(distinct: pa.Array) -> tuple[str | int | float | bool, ...] | None:
+    """Return the values, sorted, unless they are many or long."""
+    if len(distinct) > MAX_DISTINCT:
+        return None
+    found = tuple(sorted(distinct.to_pylist()))
+    return found if sum(len(v) for v in found if isinstance(v, str)) <= MAX_DISTINCT_LENGTH else None
