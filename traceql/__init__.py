@@ -1,14 +1,23 @@
-"""TraceQL: text to tree and back, its rules, and what an executor needs to know of a query. Standard library and lark alone.
+"""TraceQL: text to tree and back, its rules, and what an executor needs to know of a query.
 
-query = parse("{ span.http.status_code >= 500 } | rate() by (resource.service.name)")
-require_valid(query)
+    query = parse("{ span.http.status_code >= 500 } | rate() by (resource.service.name)")
+    require_valid(query)
+    conditions_of(simplify(query))
+
+Standard library and lark alone: no arrays, no input or output.
 """
 
 from traceql.ast import Node, Query
+from traceql.conditions import Condition, Conditions, conditions_of
 from traceql.errors import Diagnostic, Fault, ParseError, TraceQLError, ValidationError
+from traceql.format import format_query, shown
 from traceql.parser import parse, parse_attribute
+from traceql.simplify import simplify
+from traceql.validate import require_valid, validate
 
 __all__ = [
+    "Condition",
+    "Conditions",
     "Diagnostic",
     "Fault",
     "Node",
@@ -16,6 +25,12 @@ __all__ = [
     "Query",
     "TraceQLError",
     "ValidationError",
+    "conditions_of",
+    "format_query",
     "parse",
     "parse_attribute",
+    "require_valid",
+    "shown",
+    "simplify",
+    "validate",
 ]

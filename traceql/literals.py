@@ -160,10 +160,10 @@ def _name_part(part: str) -> str:
     return re.sub(r"\\(.)", r"\1", body, flags=re.DOTALL)
 
 
-def quote_name(scope: AttributeScope, name: str) -> str:
+def quote_name(scope: AttributeScope, name: str, *, must_quote: bool = False) -> str:
     """The name as it may stand behind its scope: quoted only where it must be."""
     starts_a_number = scope is AttributeScope.UNSCOPED and name[:1].isdecimal()
-    if _BARE_NAME.fullmatch(name) and not starts_a_number:
+    if _BARE_NAME.fullmatch(name) and not starts_a_number and not must_quote:
         return name
     escaped = name.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

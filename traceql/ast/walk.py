@@ -1,11 +1,14 @@
-"""Ways through a tree that need no recursion, so that no tree is too deep for them."""
+"""Ways through a tree. Reading needs no recursion, so that no tree is too deep for it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import fields
+from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
+from typing import TypeVar, cast
 
 from traceql.ast.node import Node
+
+AnyNode = TypeVar("AnyNode", bound=Node)
 
 
 _PARTS: dict[type[Node], tuple[str, ...]] = {}
@@ -44,3 +47,18 @@ def depth_of(node: Node) -> int:
         depth += 1
         level = [child for parent in level for child in children(parent)]
     return depth
+
+
+def rebuild(node: AnyNode, change: Callable[[Node], Node]) -> AnyNode:
+    """The tree after `change` was put on every node, children before parents. `change` must keep to the node's place in the tree."""
+    changed = {}
+    for name in _parts(type(node)):
+        value = getattr(node, name)
+        if isinstance(value, Node):
+            after: object = rebuild(value, change)
+        elif isinstance(value, tuple):
+            after = tuple(rebuild(item, change) if isinstance(item, Node) else item for item in value)
+        else:
+            continue
+        changed[name] = after
+    return cast("AnyNode", change(replace(node, **changed)))

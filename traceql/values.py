@@ -1,0 +1,107 @@
+"""What operators do to constants, by the rules of evaluation: 64-bit integers, numbers of any kind beside one another."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+
+from traceql.ast import Static
+from traceql.errors import ParseError
+from traceql.operators import BinaryOperator, UnaryOperator
+from traceql.types import MIN_INT, StaticType
+
+_COMPARE: dict[BinaryOperator, Callable[[object, object], bool]] = {
+    BinaryOperator.EQUAL: operator.eq,
+    BinaryOperator.NOT_EQUAL: operator.ne,
+    BinaryOperator.LESS: operator.lt,
+    BinaryOperator.LESS_EQUAL: operator.le,
+    BinaryOperator.GREATER: operator.gt,
+    BinaryOperator.GREATER_EQUAL: operator.ge,
+}
+
+
+def wrap(value: int) -> int:
+    """The 64-bit integer with the same low bits."""
+    return (value - MIN_INT) % 2**64 + MIN_INT
+
+
+def fold_unary(op: UnaryOperator, operand: Static) -> Static | None:
+    """The constant that `op operand` is; None when it is none."""
+    match op, operand.value:
+        case UnaryOperator.NOT, bool(value):
+            return Static(StaticType.BOOL, not value)
+        case UnaryOperator.NEGATE, int(value) if operand.type in (StaticType.INT, StaticType.DURATION):
+            return Static(operand.type, wrap(-value))
+        case UnaryOperator.NEGATE, float(value):
+            return Static(StaticType.FLOAT, -value)
+        case _:
+            return None
+
+
+def fold_binary(op: BinaryOperator, lhs: Static, rhs: Static) -> Static | None:
+    """The constant that `lhs op rhs` is; None when the operation is illegal, not finite, a regex or a test for nil.
+
+    Raises ParseError for an integer division by zero.
+    """
+    is_legal = lhs.type.matches(rhs.type) and op.fits(lhs.type) and op.fits(rhs.type)
+    if not is_legal or op.is_regex or StaticType.NIL in (lhs.type, rhs.type):
+        return None
+    if op.is_comparison:
+        return Static(StaticType.BOOL, _COMPARE[op](_comparable(lhs), _comparable(rhs)))
+    if lhs.type is rhs.type is StaticType.INT:
+        return Static(StaticType.INT, _integers(op, lhs.value, rhs.value))  # type: ignore[arg-type]  # by type
+    if lhs.type is rhs.type is StaticType.DURATION and op in (BinaryOperator.ADD, BinaryOperator.SUBTRACT):
+        return Static(StaticType.DURATION, _integers(op, lhs.value, rhs.value))  # type: ignore[arg-type]  # by type
+    value = _floats(op, float(lhs.value), float(rhs.value))  # type: ignore[arg-type]  # numeric, as arithmetic fits
+    return Static(StaticType.FLOAT, value) if math.isfinite(value) else None
+
+
+def _comparable(static: Static) -> object:
+    """Strings compare bytewise."""
+    return static.value.encode("utf-8", "surrogatepass") if isinstance(static.value, str) else static.value
+
+
+def _integers(op: BinaryOperator, lhs: int, rhs: int) -> int:
+    match op:
+        case BinaryOperator.ADD:
+            return wrap(lhs + rhs)
+        case BinaryOperator.SUBTRACT:
+            return wrap(lhs - rhs)
+        case BinaryOperator.MULTIPLY:
+            return wrap(lhs * rhs)
+        case BinaryOperator.POWER:
+            return _power(lhs, rhs)
+    if rhs == 0:
+        raise ParseError("runtime error: integer divide by zero")
+    quotient = abs(lhs) // abs(rhs) * (1 if (lhs < 0) == (rhs < 0) else -1)
+    return wrap(quotient if op is BinaryOperator.DIVIDE else lhs - quotient * rhs)
+
+
+def _power(base: int, exponent: int) -> int:
+    """Of integers: exact but for the wrap; a negative exponent gives the whole part of the fraction."""
+    if exponent >= 0:
+        return wrap(pow(base, exponent, 2**64))
+    if base == 0:
+        raise ParseError("runtime error: integer divide by zero")
+    return base ** (exponent % 2) if abs(base) == 1 else 0
+
+
+def _floats(op: BinaryOperator, lhs: float, rhs: float) -> float:
+    """IEEE arithmetic; what Python raises for is not finite here."""
+    try:
+        match op:
+            case BinaryOperator.ADD:
+                return lhs + rhs
+            case BinaryOperator.SUBTRACT:
+                return lhs - rhs
+            case BinaryOperator.MULTIPLY:
+                return lhs * rhs
+            case BinaryOperator.DIVIDE:
+                return lhs / rhs
+            case BinaryOperator.MODULO:
+                return math.fmod(lhs, rhs)
+            case _:
+                return math.pow(lhs, rhs)
+    except (ArithmeticError, ValueError):
+        return math.nan
