@@ -14,7 +14,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-disable_created_metrics()  # Tempo has none, and nothing reads them
+disable_created_metrics()  # type: ignore[no-untyped-call]  # Tempo has none, and nothing reads them
 REGISTRY = CollectorRegistry()
 VERSION = version("tempo-dask")
 
@@ -57,7 +57,7 @@ KERNEL_COMPILATIONS = Counter(
 )  # fmt: skip
 
 
-class _CompilationListener(event.Listener):  # type: ignore[misc]  # numba is not typed
+class _CompilationListener(event.Listener):
     def on_start(self, _event: event.Event) -> None:
         KERNEL_COMPILATIONS.inc()
 
@@ -65,7 +65,7 @@ class _CompilationListener(event.Listener):  # type: ignore[misc]  # numba is no
         pass
 
 
-event.register("numba:compile", _CompilationListener())
+event.register("numba:compile", _CompilationListener())  # type: ignore[no-untyped-call]  # numba is untyped
 
 
 class ReceiverSpans(Collector):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 import cramjam
 import numpy as np
@@ -68,7 +69,7 @@ def _lz4(body: bytes, limit: int) -> bytes:
     return _stream(body, limit, "lz4")
 
 
-def _stream(body: bytes, limit: int, codec: str) -> bytes:
+def _stream(body: bytes, limit: int, codec: Literal["zstd", "lz4"]) -> bytes:
     try:
         with pa.CompressedInputStream(pa.BufferReader(body), codec) as stream:
             unpacked: bytes = stream.read(limit + 1)
@@ -92,7 +93,7 @@ def _snappy(body: bytes, limit: int) -> bytes:
 def _snappy_frames(body: bytes, limit: int) -> bytes:
     room = np.empty(limit + 1, np.uint8)  # pages that are not written to are never there
     try:
-        size = cramjam.snappy.decompress_into(body, room)
+        size = cramjam.snappy.decompress_into(body, room.data)
     except cramjam.DecompressionError as error:
         # The library cannot say which: what would be larger than the room, or what is damaged.
         raise BadRequest(TOO_LARGE if "write whole buffer" in str(error) else _SNAPPY_CORRUPT) from error

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import NoReturn, TypeAlias
+from typing import TypeAlias
 
 import grpc
 import grpc.aio
 
 from tempo_dask import telemetry
-from tempo_dask.errors import TempoDaskError, TooManyRequests, Unavailable
+from tempo_dask.errors import BadRequest, TempoDaskError, TooManyRequests, Unavailable
 from tempo_dask.ingest.records import MalformedRequest
 
 #: Takes (tenant, body), returns how many spans were taken once they are safe.
@@ -41,7 +41,7 @@ class OtlpGrpcReceiver:
     async def start(self, address: str) -> int:
         """Listen and return the port. Raises OSError where the address cannot be had."""
         try:
-            port = self._server.add_insecure_port(address)
+            port: int = self._server.add_insecure_port(address)
         except RuntimeError as error:
             raise OSError(str(error)) from error
         await self._server.start()
@@ -57,19 +57,22 @@ class OtlpGrpcReceiver:
             spans = await self._push(self._tenant, body)
         except TempoDaskError as error:
             telemetry.REFUSED_SPANS.add(RECEIVER, "grpc", getattr(error, "spans", 0))
-            await _abort(context, error)
+            await context.abort(*_status(error))
+            raise  # `abort` has raised already, which its type does not say
         telemetry.ACCEPTED_SPANS.add(RECEIVER, "grpc", spans)
         telemetry.PUSH_DURATION.observe(time.perf_counter() - started)
         return SUCCESS
 
 
-async def _abort(context: grpc.aio.ServicerContext[bytes, bytes], error: TempoDaskError) -> NoReturn:
+def _status(error: TempoDaskError) -> tuple[grpc.StatusCode, str]:
     match error:
         case MalformedRequest():
-            await context.abort(grpc.StatusCode.INTERNAL, f"grpc: error unmarshalling request: {error}")
+            return grpc.StatusCode.INTERNAL, f"grpc: error unmarshalling request: {error}"
         case Unavailable():
-            await context.abort(grpc.StatusCode.UNAVAILABLE, str(error))
+            return grpc.StatusCode.UNAVAILABLE, str(error)
         case TooManyRequests():
-            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+            return grpc.StatusCode.RESOURCE_EXHAUSTED, str(error)
+        case BadRequest():
+            return grpc.StatusCode.INVALID_ARGUMENT, str(error)
         case _:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            return grpc.StatusCode.INTERNAL, str(error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any, ClassVar
+from typing import Any
 
 import orjson
 from tornado.httpserver import HTTPServer
@@ -92,7 +92,7 @@ class UnknownPath(_Plain):
 class TracesHandler(_Plain):
     """POST of an `ExportTraceServiceRequest`."""
 
-    SUPPORTED_METHODS: ClassVar[tuple[str, ...]] = ("POST",)  # type: ignore[assignment]
+    SUPPORTED_METHODS = ("POST",)
 
     def initialize(self, push: Push, tenant: str, max_body_bytes: int) -> None:
         """Take what `OtlpHttpReceiver` gives."""

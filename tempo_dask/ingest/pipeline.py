@@ -1,0 +1,116 @@
+"""The write path put together: one object that takes requests in and keeps them until they lie in blocks."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Protocol
+
+from storage.chunk import merge_chunks
+from tempo_dask.ingest import flush as flushing
+from tempo_dask.ingest.background import Background
+from tempo_dask.ingest.commit_group import Check, Committer, WriteAheadLog
+from tempo_dask.ingest.decoder import Decode, Decoder
+from tempo_dask.ingest.flush import Flusher, FlushLimits
+from tempo_dask.ingest.live import LiveLimits, LiveStore
+from tempo_dask.ingest.merging import Merger
+from tempo_dask.ingest.records import Record
+
+log = logging.getLogger(__name__)
+
+#: Requests that replay reads and checks together.
+REPLAY_GROUP = 256
+
+
+class LoggedRecord(Protocol):
+    """A record as the log gives it back."""
+
+    seq: int
+    tenant: str
+    body: bytes
+    arrived_ns: int
+
+
+class Log(WriteAheadLog, flushing.ReleasableLog, Protocol):
+    """The write-ahead log."""
+
+    def replay(self, after: Mapping[str, int]) -> Iterable[LoggedRecord]:
+        """Return the records behind each tenant's number, ascending."""
+        ...
+
+
+class Pipeline:
+    """Takes spans in by `push`; `start` first replays what the log holds and no block does."""
+
+    def __init__(
+        self,
+        wal: Log,
+        blocks: flushing.Blocks,
+        *,
+        node: str,
+        check: Check,
+        decode: Decode,
+        live_limits: LiveLimits | None = None,
+        flush_limits: FlushLimits | None = None,
+        flush_period_s: float = 1.0,
+    ) -> None:
+        self.live = LiveStore(live_limits)
+        self._wal = wal
+        self._check = check
+        self._committer = Committer(wal, self.live, check)
+        self._flusher = Flusher(self.live, blocks, wal, merge_chunks, node=node, limits=flush_limits)
+        self._decoding = Background("decode", Decoder(self.live, decode, node).step)
+        self._merging = Background("merge", Merger(self.live, merge_chunks).step, pause_s=flush_period_s)
+        self._flushing = Background("flush", self._flusher.step, pause_s=flush_period_s)
+        self.push = self._committer.push
+        self.flush = self._flusher.flush
+
+    def replay(self, flushed: Mapping[str, int]) -> int:
+        """Start the threads, take over what the log holds behind each tenant's flushed number, return its spans.
+
+        Blocks until all of it is decoded, so queries that come later see it.
+        """
+        for tenant, seq in flushed.items():
+            self.live.retire(tenant, seq)
+        for thread in (self._decoding, self._merging, self._flushing):
+            thread.start()
+        spans = 0
+        for group in _groups(self._wal.replay(flushed)):
+            spans += self._take_over(group)
+        for usage in self.live.usage():
+            self.live.caught_up(usage.tenant).result()
+        return spans
+
+    def start(self) -> None:
+        """Take requests; must be called on the event loop that pushes, after `replay`."""
+        self._committer.start()
+
+    async def close(self) -> None:
+        """Refuse new requests and finish those that wait; queries and flushes go on."""
+        await self._committer.stop()
+
+    def stop(self) -> None:
+        """End all threads; what is live stays in the log."""
+        for thread in (self._flushing, self._merging, self._decoding):
+            thread.stop()
+
+    def _take_over(self, group: Sequence[LoggedRecord]) -> int:
+        verdicts = self._check([record.body for record in group])
+        records = [
+            Record(logged.seq, logged.tenant, logged.body, verdict.spans, logged.arrived_ns)
+            for logged, verdict in zip(group, verdicts, strict=True)
+            if verdict.error is None
+        ]
+        if len(records) < len(group):
+            log.error("%d records of the log are no longer valid and are left out", len(group) - len(records))
+        while not self.live.wait_for_room(1.0):
+            log.info("replay waits for live spans to become blocks")
+        self.live.accept(records)
+        return sum(record.spans for record in records)
+
+
+def _groups(records: Iterable[LoggedRecord]) -> Iterator[list[LoggedRecord]]:
+    iterator = iter(records)
+    while group := list(islice(iterator, REPLAY_GROUP)):
+        yield group

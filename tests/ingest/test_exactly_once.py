@@ -1,0 +1,155 @@
+"""Whatever happens in whatever order, a snapshot has each acknowledged span exactly once."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from storage.chunk import merge_chunks
+from tempo_dask.ingest.decoder import Decoder
+from tempo_dask.ingest.flush import Flusher, FlushLimits
+from tempo_dask.ingest.live import LiveLimits, LiveStore
+from tempo_dask.ingest.merging import Merger
+from tempo_dask.ingest.records import Record
+from tempo_dask.ingest.sources import Sources
+from tempo_dask.kernels import otlp
+from tests.ingest.numbered import FakeBlockList, FakeBlocks, FakeLog, body, numbers_in
+
+NODE = "n"
+TENANTS = ("a", "b")
+
+
+@dataclass
+class PausedBlocks(FakeBlocks):
+    """Gives readers an older list until told otherwise, as a reader that was slow would hold it."""
+
+    held: dict[str, FakeBlockList] = field(default_factory=dict)
+
+
+class Writes(RuleBasedStateMachine):
+    """Records are accepted, decoded, merged, flushed, retired and dropped in any order."""
+
+    @initialize()
+    def start(self) -> None:
+        self.now = 0.0
+        self.live = LiveStore(LiveLimits(batch_spans=4), monotonic=lambda: self.now)
+        self.blocks = PausedBlocks()
+        self.log = FakeLog()
+        self.decoder = Decoder(self.live, otlp.decode, NODE)
+        self.merger = Merger(self.live, merge_chunks)
+        self.flusher = Flusher(
+            self.live, self.blocks, self.log, merge_chunks, node=NODE, limits=FlushLimits(grace_s=10)
+        )
+        self.acknowledged: dict[str, list[int]] = {tenant: [] for tenant in TENANTS}
+        self.next_number = 0
+
+    @rule(group=st.lists(st.tuples(st.sampled_from(TENANTS), st.integers(1, 5)), min_size=1, max_size=4))
+    def push(self, group: list[tuple[str, int]]) -> None:
+        records = []
+        for tenant, count in group:
+            spans = range(self.next_number, self.next_number + count)
+            self.next_number += count
+            self.acknowledged[tenant] += spans
+            [seq] = self.log.append([(tenant, body(spans))], arrived_ns=1)
+            records.append(Record(seq, tenant, body(spans), count, 1))
+        self.live.accept(records)
+
+    @rule()
+    def decode(self) -> None:
+        self.decoder.step(timeout_s=0)
+
+    @rule(seconds=st.sampled_from([0.3, 6, 20]))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule()
+    def merge(self) -> None:
+        self.merger.step()
+
+    @rule(tenant=st.sampled_from(TENANTS))
+    def publish(self, tenant: str) -> None:
+        self.flusher._publish(tenant)
+
+    @rule(tenant=st.sampled_from(TENANTS), before=st.booleans())
+    def publish_with_error(self, tenant: str, before: bool) -> None:
+        self.blocks.fail_before, self.blocks.fail_after = int(before), int(not before)
+        try:
+            self.flusher._publish(tenant)
+        except OSError:
+            pass
+        self.blocks.fail_before = self.blocks.fail_after = 0
+
+    @rule()
+    def drop(self) -> None:
+        self.live.drop_retired(10)
+
+    @rule(tenant=st.sampled_from(TENANTS))
+    def hold_block_list(self, tenant: str) -> None:
+        self.blocks.held[tenant] = self.blocks.snapshot(tenant)
+
+    @precondition(lambda self: self.blocks.held)
+    @rule(data=st.data())
+    def read_with_older_list(self, data: st.DataObject) -> None:
+        """A reader that took its block list a while ago sees all, or is told to take a newer list."""
+        tenant = data.draw(st.sampled_from(sorted(self.blocks.held)))
+        older = self.blocks.held.pop(tenant)
+        newest = self.blocks.lists
+        lists = iter([older])
+        self.blocks.snapshot = lambda t: next(lists, newest.get(t, FakeBlockList()))  # type: ignore[method-assign]
+        try:
+            self.check(tenant)
+        finally:
+            del self.blocks.snapshot
+
+    @rule(tenant=st.sampled_from(TENANTS))
+    def read(self, tenant: str) -> None:
+        self.check(tenant)
+
+    def check(self, tenant: str) -> None:
+        sources = Sources(self.blocks, self.live, NODE)
+        seen = numbers_in(asyncio.run(self.snapshot(sources, tenant)))
+        assert seen == sorted(self.acknowledged[tenant])
+
+    async def snapshot(self, sources: Sources, tenant: str):
+        reading = asyncio.ensure_future(sources.snapshot(tenant))
+        await asyncio.sleep(0)
+        while self.decoder.step(timeout_s=0):
+            pass
+        return await reading
+
+    @invariant()
+    def log_keeps_what_no_block_has(self) -> None:
+        """All that the log has let go of lies in blocks, so a crash just now loses nothing."""
+        for tenant in TENANTS:
+            flushed = self.blocks.lists.get(tenant, FakeBlockList()).flushed.get(NODE, 0)
+            first_kept = self.log.released + 1
+            unflushed = [
+                seq for seq, (owner, _) in enumerate((r for g in self.log.groups for r in g), start=1)
+                if owner == tenant and seq > flushed
+            ]  # fmt: skip
+            assert all(seq >= first_kept for seq in unflushed)
+
+    @invariant()
+    def replay_gives_the_rest(self) -> None:
+        """Blocks and what the log holds behind their flushed numbers are together all that was acknowledged."""
+        for tenant in TENANTS:
+            listed = self.blocks.lists.get(tenant, FakeBlockList())
+            behind = [
+                seq_body for seq, (owner, seq_body) in enumerate((r for g in self.log.groups for r in g), start=1)
+                if owner == tenant and seq > listed.flushed.get(NODE, 0)
+            ]  # fmt: skip
+            replayed = [n for seq_body in behind for n in _numbers_of(seq_body)]
+            assert sorted(numbers_in(listed.blocks) + replayed) == sorted(self.acknowledged[tenant])
+
+
+def _numbers_of(seq_body: bytes) -> list[int]:
+    spans = otlp.decode([seq_body]).spans
+    return [int.from_bytes(span_id, "big") - 1 for span_id in spans.column("span_id").to_pylist()]
+
+
+Writes.TestCase.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
+TestExactlyOnce = Writes.TestCase
