@@ -80,7 +80,7 @@ def _pipeline(stages: list[Stage]) -> Pipeline:
 
 
 def _chain(node: type[Chain], terms: list[Any]) -> Chain:
-    """The chain of terms with operators between them; where the operator changes, all before it is the new one's first operand."""
+    """The chain of terms with operators between them; where the operator changes, a new one holds the old."""
     lhs = terms[0]
     for op, run in groupby(zip(terms[1::2], terms[2::2], strict=True), key=lambda pair: LogicalOperator(pair[0])):
         head = lhs.operands if isinstance(lhs, node) and lhs.op is op else (lhs,)
@@ -241,7 +241,7 @@ class Builder:
     def negative_number(self, children: list[Any]) -> Static:
         """`- number`; the smallest integer is its own negative, as in 64 bits."""
         number: Static = children[1]
-        value = number.value if number.value == MIN_INT else -number.value  # type: ignore[operator]  # numeric by grammar
+        value = number.value if number.value == MIN_INT else -number.value  # type: ignore[operator]  # a number
         return Static(number.type, value, position=_around(children))
 
     def string(self, children: list[Any]) -> Static:

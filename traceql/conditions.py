@@ -44,9 +44,9 @@ class Condition:
 class Conditions:
     """The conditions of a query, in order of appearance, none twice; each attribute of the query is in at least one.
 
-    When `all_must_hold`, a span that fails any condition that has an operator is in no result, nor does it count for one, so
-    executors may skip it. Otherwise the conditions only say what to read. `attributes` are all that the query mentions, in order of
-    appearance: what its results show.
+    When `all_must_hold`, a span that fails any condition that has an operator is in no result, nor does it count for
+    one, so executors may skip it. Otherwise the conditions only say what to read. `attributes` are all that the query
+    mentions, in order of appearance: what its results show.
     """
 
     conditions: tuple[Condition, ...]

@@ -26,7 +26,8 @@ _PROMETHEUS_UNITS = (365 * _DAY, 7 * _DAY, _DAY, _HOUR, _MINUTE, _SECOND, _MILLI
 def parse_duration(text: str) -> int | None:
     """Nanoseconds of `1h30m`, `1.5s` or `2d`; None for a text that is no duration, or one beyond 64 bits.
 
-    Integers with units from years down to milliseconds are tried first, then Go's spelling, which takes fractions and any order.
+    Integers with units from years down to milliseconds are tried first, then Go's spelling, which takes fractions and
+    any order.
     """
     ns = _prometheus(text)
     if ns is None:

@@ -27,7 +27,8 @@ class Diagnostic:
 class TraceQLError(Exception):
     """A text that is no valid TraceQL query.
 
-    `message` says what is wrong, `position` where, and `str()` is the text that clients see (without an endpoint's own prefix).
+    `message` says what is wrong, `position` where, and `str()` is the text that clients see (without an endpoint's
+    own prefix).
     """
 
     def __init__(self, message: str, position: SourceRange = NOWHERE) -> None:

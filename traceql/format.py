@@ -1,8 +1,8 @@
 """Tree to text.
 
-`format_query` gives the canonical text, with the fewest parentheses that a reader needs; it reads back as the same tree.
-`shown` gives the text by which answers and error texts name expressions: every operand that is an operation in parentheses,
-strings in back quotes.
+`format_query` gives the canonical text, with the fewest parentheses that a reader needs; it reads back as the same
+tree. `shown` gives the text by which answers and error texts name expressions: every operand that is an operation in
+parentheses, strings in back quotes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the lexer does beyond the grammar's patterns: literals get their value, and bad ones are refused where they stand."""
+"""What the lexer does beyond the grammar's patterns: literals get values, bad ones are refused where they stand."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ _SURROGATES = range(0xD800, 0xE000)
 
 
 def unquote(text: str) -> str:
-    """The value of a string literal in double quotes (with Go's escapes) or in back quotes (as it stands, without CR)."""
+    """The value of a string literal in double quotes (with Go's escapes) or in back quotes (as it stands)."""
     quote = text[0]
     if len(text) == 1 or text[-1] != quote or (quote == '"' and _ends_escaped(text)):
         raise LiteralError("literal not terminated")
@@ -42,7 +42,7 @@ def _ends_escaped(text: str) -> bool:
 
 
 def _unescape(body: str) -> str:
-    """Replace escapes; bytes given by `\\x` and octal escapes are read together as UTF-8, where they can be."""
+    """Replace escapes; bytes given in hexadecimal and octal are read together as UTF-8, where they can be."""
     pieces: list[bytes] = []
     end = 0
     for match in _ESCAPE.finditer(body):
@@ -143,7 +143,7 @@ def split_attribute(text: str) -> tuple[AttributeScope, str, bool]:
 
 
 def unquote_name(text: str) -> str:
-    """The name without the quotes of its parts, whose only escapes are `\\\\` and `\\"`."""
+    """The name without the quotes of its parts, in which a backslash may precede a quote or a backslash alone."""
     if '"' not in text:
         return text
     return "".join(_name_part(part) for part in _NAME_PART.findall(text))

@@ -121,8 +121,8 @@ class Relation(Enum):
 class StructuralOperator(Enum):
     """Joins two spansets by the shape of the trace.
 
-    Plain operators give the spans of the right side that have the relation to some span of the left, negated ones (`!`) those
-    that have it to none, union ones (`&`) the spans of both sides that take part.
+    Plain operators give the spans of the right side that have the relation to some span of the left, negated ones
+    (`!`) those that have it to none, union ones (`&`) the spans of both sides that take part.
     """
 
     CHILD = ">"

@@ -1,8 +1,8 @@
 r"""Regular expressions: RE2's syntax, checked and translated without RE2 at hand.
 
-A pattern is read token by token. What RE2 lacks (look-around, back-references, possessive and atomic groups) is refused, what only
-RE2 has (`\pL`, `[[:alpha:]]`, `\z`, `\Q..\E`, `\x{1F}`, flags in mid-pattern) is translated, and Python's own compiler judges the
-rest.
+A pattern is read token by token. What RE2 lacks (look-around, back-references, possessive and atomic groups) is
+refused, what only RE2 has (`\pL`, `[[:alpha:]]`, `\z`, `\Q..\E`, `\x{1F}`, flags in mid-pattern) is translated, and
+Python's own compiler judges the rest.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ _UNICODE = {"N": "0-9", "Z": r"\s", "P": r"!-/:-@\[-`{-~", "S": "$+<=>^`|~"}
 
 
 class _Translation:
-    """One pass over a pattern. Flags in mid-pattern (`a(?i)b|c`) become groups that `|` and `)` close (`a(?i:b)|(?i:c)`)."""
+    """One pass over a pattern. Flags within it (`a(?i)b|c`) become groups that `|` and `)` close (`a(?i:b)|(?i:c)`)."""
 
     def __init__(self) -> None:
         self.flags: list[list[str]] = [[]]  # of each open group, the flag groups opened in it
@@ -169,7 +169,7 @@ def _character(text: str) -> str:
 
 
 def _unicode_class(text: str) -> tuple[str, bool]:
-    """The inside of a bracket that approximates `\\pL` or `\\P{Greek}`, and whether it is to be negated."""
+    r"""The inside of a bracket that approximates `\pL` or `\P{Greek}`, and whether it is to be negated."""
     name = text[2:].strip("{}")
     is_negated = (text[1] == "P") != name.startswith("^")
     name = name.lstrip("^")

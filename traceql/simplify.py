@@ -46,8 +46,8 @@ def _folded(node: Node) -> Node:
 def simplify(query: Query) -> Query:
     """The query in normal form, for executors.
 
-    Constants are folded; a constant compared stands on the right; chains are flat, without repeated, neutral or unreachable
-    operands. The query must be valid; simplifying twice changes nothing more.
+    Constants are folded; a constant compared stands on the right; chains are flat, without repeated, neutral or
+    unreachable operands. The query must be valid; simplifying twice changes nothing more.
     """
     return rebuild(query, _normal)
 
@@ -75,8 +75,9 @@ def _turned(binary: BinaryOperation) -> BinaryOperation:
 def _shortened(chain: LogicalChain) -> FieldExpression:
     """`(.a && true) && .b && .a` becomes `.a && .b`, `.a = 1 && false` becomes `false`.
 
-    What stands alone in the end stays in a chain with the neutral constant unless it is a boolean: `.a && true` is false where
-    `.a` is 5. An `||` keeps one comparison of events apart from those around it, which speak of the same event.
+    What stands alone in the end stays in a chain with the neutral constant unless it is a boolean: `.a && true` is
+    false where `.a` is 5. An `||` keeps one comparison of events apart from those around it, which speak of the same
+    event.
     """
     neutral = Static(StaticType.BOOL, chain.op is LogicalOperator.AND, position=chain.position)
     operands = tuple(_until_decided(_flat(chain.operands, chain.op), neutral))
@@ -101,7 +102,7 @@ def _flat(operands: Iterable[FieldExpression], op: LogicalOperator) -> Iterator[
 
 def _until_decided(operands: Iterable[FieldExpression], neutral: Static) -> Iterator[FieldExpression]:
     """The operands that count: no repeated ones, no neutral ones, none behind one that decides the chain."""
-    seen = {neutral}
+    seen: set[FieldExpression] = {neutral}
     for operand in operands:
         if operand not in seen:
             yield operand

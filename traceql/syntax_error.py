@@ -1,7 +1,8 @@
 """The text of a syntax error as a yacc parser words it: `syntax error: unexpected }, expecting = or !=`.
 
-Such a parser reduces by default before it looks at the next token, so it complains in a later state than an LALR(1) table does. That
-is replayed here: from the state in which Lark stopped, reduce while there is anything to reduce, then name what could be shifted.
+Such a parser reduces by default before it looks at the next token, so it complains in a later state than an LALR(1)
+table does. That is replayed here: from the state in which Lark stopped, reduce while there is anything to reduce,
+then name what could be shifted.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def _is_unknown(word: object) -> TypeGuard[Token]:
 
 
 def _expected(state: ParserState[Any]) -> set[str]:
-    """The terminals that could be shifted once all default reductions are made; none where there are too many to name."""
+    """The terminals that could be shifted after all default reductions; none where there are too many to name."""
     states = state.parse_conf.states
     stack = list(state.state_stack)
     while rule := _default_reduction(states[stack[-1]]):

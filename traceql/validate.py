@@ -42,7 +42,7 @@ _CONDITION_TYPES = frozenset({StaticType.BOOL, StaticType.ATTRIBUTE})
 
 
 def validate(query: Query) -> tuple[Diagnostic, ...]:
-    """All that is wrong with a query, in the order of its text; empty when it can be run. Constants are folded first."""
+    """All that is wrong with a query, in order; empty when it can be run. Constants are folded first."""
     try:
         return tuple(_findings(fold(query)))
     except ParseError as error:

@@ -1,17 +1,18 @@
-"""What operators do to constants, by the rules of evaluation: 64-bit integers, numbers of any kind beside one another."""
+"""What operators do to constants, by the rules of evaluation: 64-bit integers, numbers of all kinds side by side."""
 
 from __future__ import annotations
 
 import math
 import operator
 from collections.abc import Callable
+from typing import Any
 
 from traceql.ast import Static
 from traceql.errors import ParseError
 from traceql.operators import BinaryOperator, UnaryOperator
 from traceql.types import MIN_INT, StaticType
 
-_COMPARE: dict[BinaryOperator, Callable[[object, object], bool]] = {
+_COMPARE: dict[BinaryOperator, Callable[[Any, Any], bool]] = {
     BinaryOperator.EQUAL: operator.eq,
     BinaryOperator.NOT_EQUAL: operator.ne,
     BinaryOperator.LESS: operator.lt,
@@ -57,7 +58,7 @@ def fold_binary(op: BinaryOperator, lhs: Static, rhs: Static) -> Static | None:
     return Static(StaticType.FLOAT, value) if math.isfinite(value) else None
 
 
-def _comparable(static: Static) -> object:
+def _comparable(static: Static) -> Any:
     """Strings compare bytewise."""
     return static.value.encode("utf-8", "surrogatepass") if isinstance(static.value, str) else static.value
 

@@ -27,7 +27,8 @@ class MetricsAggregate(Node):
 class Compare(Node):
     """`compare({ selection }, top, start, end)`: attribute values of the selection against the rest.
 
-    `top` is the number of values kept per attribute; `start_ns` and `end_ns` are Unix nanoseconds, both or neither given.
+    `top` is the number of values kept per attribute; `start_ns` and `end_ns` are Unix nanoseconds, both or neither
+    given.
     """
 
     selection: SpansetFilter

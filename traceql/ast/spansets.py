@@ -27,7 +27,7 @@ class SpansetOperation(Node):
 
 @dataclass(frozen=True, slots=True)
 class SpansetChain(Node):
-    """`{ a } && { b } && { c }`: the union of all operands' spans when each (`&&`) or any (`||`) of them has some; flat."""
+    """`{ a } && { b } && { c }`: all operands' spans when each (`&&`) or any (`||`) operand has some; flat."""
 
     op: LogicalOperator
     operands: tuple[SpansetExpression, ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from traceql.ast.node import Node
 
@@ -50,15 +50,12 @@ def depth_of(node: Node) -> int:
 
 
 def rebuild(node: AnyNode, change: Callable[[Node], Node]) -> AnyNode:
-    """The tree after `change` was put on every node, children before parents. `change` must keep to the node's place in the tree."""
-    changed = {}
+    """The tree with every node changed, children before parents; `change` must give a node that fits the same place."""
+    changed: dict[str, Any] = {}
     for name in _parts(type(node)):
         value = getattr(node, name)
         if isinstance(value, Node):
-            after: object = rebuild(value, change)
+            changed[name] = rebuild(value, change)
         elif isinstance(value, tuple):
-            after = tuple(rebuild(item, change) if isinstance(item, Node) else item for item in value)
-        else:
-            continue
-        changed[name] = after
-    return cast("AnyNode", change(replace(node, **changed)))
+            changed[name] = tuple(rebuild(item, change) if isinstance(item, Node) else item for item in value)
+    return cast("AnyNode", change(replace(node, **changed)) if changed else change(node))
