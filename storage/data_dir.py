@@ -97,13 +97,13 @@ def _node_id(files: Files, path: Path) -> str:
 def _new_node(files: Files, path: Path, file: Path) -> str:
     """Make the file `node`: a new id, or the old one where only that file was lost."""
     folder = path / "wal"
-    logs = files.names(folder) if folder.is_dir() else []
+    logs = [entry.name for entry in files.entries(folder)]
     if len(logs) > 1:
         msg = f"{file} is missing, and {folder} has logs of several nodes: write into it which of them this is"
         raise DataDirDamaged(msg)
     node = logs[0] if logs else str(uuid.uuid4())
     draft = path / f"node.{uuid.uuid4()}"
-    write_whole(files, draft, [f"{node}\n".encode()])
+    write_whole(files, draft, f"{node}\n".encode())
     files.replace(draft, file)
     files.sync_folder(path)
     return node

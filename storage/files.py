@@ -7,12 +7,24 @@ file is only a name, and names belong to folders. Everything of ours that must s
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-from collections.abc import Sequence
+import stat
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
 Data: TypeAlias = bytes | bytearray | memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a folder says of one of its names."""
+
+    name: str
+    is_folder: bool
+    size_bytes: int
+    modified_ns: int
 
 
 class OpenFile(Protocol):
@@ -54,6 +66,14 @@ class Files(Protocol):
         """Return a file's content."""
         ...
 
+    def read_range(self, path: Path, start: int, stop: int) -> bytes:
+        """Return bytes [start, stop) of a file, fewer where it ends before."""
+        ...
+
+    def size(self, path: Path) -> int:
+        """Return a file's length."""
+        ...
+
     def link(self, source: Path, target: Path) -> None:
         """Give a file a second name in one step; must raise FileExistsError where that name is taken."""
         ...
@@ -70,8 +90,12 @@ class Files(Protocol):
         """Return once the names in a folder are durable."""
         ...
 
-    def names(self, path: Path) -> list[str]:
-        """Return the names in a folder, in any order."""
+    def remove_folder(self, path: Path) -> None:
+        """Remove a folder, which must be empty."""
+        ...
+
+    def entries(self, path: Path) -> list[Entry]:
+        """Return what is in a folder, in any order; nothing where it does not exist."""
         ...
 
 
@@ -119,6 +143,18 @@ class PosixFiles:
         """Read a whole file."""
         return path.read_bytes()
 
+    def read_range(self, path: Path, start: int, stop: int) -> bytes:
+        """Read a part of a file."""
+        with path.open("rb", buffering=0) as file:
+            return os.pread(file.fileno(), stop - start, start)
+
+    def size(self, path: Path) -> int:
+        """Ask the file system. Raises IsADirectoryError for a folder."""
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        return found.st_size
+
     def link(self, source: Path, target: Path) -> None:
         """Link a name to a file, or raise FileExistsError."""
         os.link(source, target)
@@ -139,34 +175,47 @@ class PosixFiles:
         finally:
             os.close(descriptor)
 
-    def names(self, path: Path) -> list[str]:
-        """List a folder."""
-        return [entry.name for entry in path.iterdir()]
+    def remove_folder(self, path: Path) -> None:
+        """Remove an empty folder."""
+        path.rmdir()
+
+    def entries(self, path: Path) -> list[Entry]:
+        """List a folder; what goes away meanwhile is left out."""
+        found = []
+        with contextlib.suppress(FileNotFoundError), os.scandir(path) as names:
+            for name in names:
+                with contextlib.suppress(FileNotFoundError):
+                    known = name.stat()
+                    found.append(Entry(name.name, name.is_dir(), known.st_size, known.st_mtime_ns))
+        return found
 
 
 POSIX = PosixFiles()
 
 
-def write_whole(files: Files, path: Path, parts: Sequence[Data]) -> None:
-    """Make a file that must not exist and sync its content; after an error it is gone, as far as that can be done."""
+def write_whole(files: Files, path: Path, data: Data) -> None:
+    """Make a file that must not exist and sync its content; after an error some of it may be there."""
     file = files.create(path)
     try:
-        try:
-            for part in parts:
-                file.write(part)
-            file.sync()
-        finally:
-            file.close()
-    except OSError:
-        with contextlib.suppress(OSError):
-            files.unlink(path)
-        raise
+        file.write(data)
+        file.sync()
+    finally:
+        file.close()
 
 
 def make_durable_folder(files: Files, path: Path, above: Path) -> None:
     """Make a folder below `above` and sync every name on the way to it."""
     files.make_folder(path)
-    folder = path
-    while folder != above:
-        folder = folder.parent
-        files.sync_folder(folder)
+    if path != above:
+        sync_names(files, path.parent, above)
+
+
+def sync_names(files: Files, path: Path, above: Path) -> None:
+    """Sync the names in a folder and in every folder on the way up to `above`, that one included.
+
+    Also folders that were there before: who made them may have died before syncing their names.
+    """
+    files.sync_folder(path)
+    while path != above:
+        path = path.parent
+        files.sync_folder(path)

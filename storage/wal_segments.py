@@ -37,7 +37,7 @@ class Segment:
 
 def list_segments(files: Files, folder: Path) -> list[Segment]:
     """Return the segments of a folder by rising first number, not yet read."""
-    matches = [match for name in files.names(folder) if (match := _NAME.fullmatch(name))]
+    matches = [match for entry in files.entries(folder) if (match := _NAME.fullmatch(entry.name))]
     matches.sort(key=lambda match: match[0])
     return [Segment(folder / match[0], int(match[1]), bytes.fromhex(match[2])) for match in matches]
 
