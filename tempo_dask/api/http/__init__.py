@@ -1,1 +1,1 @@
-"""."""
+"""HTTP: thin handlers (decode, one verb of the engine, encode), a `routes` list in each module."""

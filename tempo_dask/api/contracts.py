@@ -1,0 +1,70 @@
+"""What the API needs from the rest of the service; `service` hands it in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+from tempo_dask.api.limits import RequestLimits
+from tempo_dask.engine.requests import RangeRequest, SearchRequest, TraceRequest
+from tempo_dask.engine.results import RangeResult, SearchResult, TraceResult
+
+
+class QueryEngine(Protocol):
+    """Answers queries. All verbs may be cancelled, and must then stop their work; errors are `TempoDaskError`s."""
+
+    async def search(self, request: SearchRequest) -> SearchResult:
+        """Return matching traces, newest first."""
+        ...
+
+    async def trace(self, request: TraceRequest) -> TraceResult:
+        """Return one trace."""
+        ...
+
+    async def query_range(self, request: RangeRequest) -> RangeResult:
+        """Return series over common timestamps."""
+        ...
+
+
+class Operations(Protocol):
+    """What an operator may ask of the process."""
+
+    def not_ready(self) -> str | None:
+        """Return why the service cannot take requests now, None where it can."""
+        ...
+
+    def metrics(self, accept: str) -> tuple[bytes, str]:
+        """Return all metrics in the format that an `Accept` header asks for, and its content type."""
+        ...
+
+    async def flush(self, tenant: str | None) -> None:
+        """Make blocks of all that was acknowledged, of one tenant or of all; raises NotFound for an unknown tenant."""
+        ...
+
+    async def shutdown(self) -> None:
+        """Stop taking spans in and make blocks of all there are; the process goes on and is no more ready."""
+        ...
+
+
+#: Told of every answer: method, route, status, seconds.
+Observe: TypeAlias = Callable[[str, str, int, float], None]
+
+
+def observe_nothing(_method: str, _route: str, _status: int, _seconds: float) -> None:
+    """Let an answer pass unnoticed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """All that the handlers share; `now_ns` is the clock, nanoseconds since 1970."""
+
+    engine: QueryEngine
+    operations: Operations
+    limits: RequestLimits = field(default_factory=RequestLimits)
+    observe: Observe = observe_nothing
+    now_ns: Callable[[], int] = time.time_ns
+    prefix: str = ""  # stands before every path that begins with /api/
+    tenant: str = "single-tenant"
+    version: str = ""

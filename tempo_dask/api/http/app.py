@@ -1,0 +1,66 @@
+"""The Tornado application: all routes, behind the prefix of the API where one is set."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from http import HTTPStatus
+
+from tornado.httpserver import HTTPServer
+from tornado.web import Application
+
+from tempo_dask.api.contracts import Api
+from tempo_dask.api.http import metrics, operations, search, traces
+from tempo_dask.api.http.handler import TempoHandler
+
+_MODULES = (traces, search, metrics, operations)
+_MIB = 1 << 20
+
+
+class CleanPathHandler(TempoHandler):
+    """Sends a path with doubled slashes or dot parts on to the clean one."""
+
+    async def answer(self, *_path: str) -> None:
+        """Redirect, keeping the query string."""
+        path = clean_path(self.request.path)
+        self.set_header("Location", f"{path}?{self.request.query}" if self.request.query else path)
+        self.say_nothing(HTTPStatus.MOVED_PERMANENTLY)
+
+
+def clean_path(path: str) -> str:
+    """Return a path without empty and dot parts; a slash at its end stays."""
+    clean = "/" + posixpath.normpath(path).lstrip("/")
+    return clean + "/" if path.endswith("/") and clean != "/" else clean
+
+
+def make_app(api: Api) -> Application:
+    """Return the application that answers queries and operators."""
+    shared = {"api": api}
+    found = [
+        (re.escape(api.prefix) + path if path.startswith("/api/") else path, handler, shared)
+        for module in _MODULES
+        for path, handler in module.routes
+    ]
+    unclean = (r".*(?://|/\.{1,2}(?:/|$)).*", CleanPathHandler, shared)
+    return Application(
+        [unclean, *found],
+        default_handler_class=TempoHandler,
+        default_handler_args=shared,
+        log_function=_no_access_log,
+    )
+
+
+def make_server(app: Application) -> HTTPServer:
+    """Return a server with Tempo's time limits: queries come in the URL, so heads may be long and bodies are short."""
+    return HTTPServer(
+        app,
+        idle_connection_timeout=120,
+        body_timeout=30,
+        max_header_size=_MIB,
+        max_body_size=_MIB,
+        xheaders=False,
+    )
+
+
+def _no_access_log(_handler: object) -> None:
+    """Write no line per request: the observer counts them."""

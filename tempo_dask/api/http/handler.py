@@ -1,0 +1,164 @@
+"""The base of all handlers: any method, plain-text errors, gzip answers, and a query ends when its client leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import logging
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any, Literal, TypeAlias, TypeVar
+
+from tornado.web import HTTPError, RequestHandler
+
+from tempo_dask.api.contracts import Api
+from tempo_dask.api.decode_arguments import Arguments
+from tempo_dask.errors import TempoDaskError
+from traceql import TraceQLError
+
+T = TypeVar("T")
+Shape: TypeAlias = Literal["protobuf", "json", "llm"]
+
+TEXT = "text/plain; charset=utf-8"
+JSON = "application/json"
+PROTOBUF = "application/protobuf"
+LLM = "application/vnd.grafana.llm+json"
+
+_ACCEPTED: tuple[tuple[str, Shape], ...] = (
+    (PROTOBUF, "protobuf"),
+    (JSON, "json"),
+    ("application/vnd.grafana.llm", "llm"),
+)
+_CLIENT_LEFT = 499
+_GZIP_FROM_BYTES = 1024
+_GZIP_LEVEL = 1  # answers are mostly repeated keys: higher levels take 3 times as long for a tenth less
+
+logger = logging.getLogger(__name__)
+
+
+class ClientLeft(TempoDaskError):
+    """The client closed the connection before it was answered."""
+
+    status = _CLIENT_LEFT
+
+
+class TempoHandler(RequestHandler):
+    """A path that takes any method; `route` names it in the metrics."""
+
+    route = "other"
+    _verb: asyncio.Future[Any] | None = None
+
+    def initialize(self, api: Api) -> None:
+        """Take what all handlers share."""
+        self.api = api
+
+    async def answer(self, *_path: str) -> None:
+        """Answer the request; the argument holds the captured parts of the path."""
+        raise HTTPError(HTTPStatus.NOT_FOUND)
+
+    async def get(self, *path: str) -> None:
+        """Answer, and turn errors into their status and text."""
+        try:
+            await self.answer(*path)
+        except TempoDaskError as error:
+            self.refuse(error.status, str(error))
+        except TraceQLError as error:
+            self.refuse(HTTPStatus.BAD_REQUEST, str(error))
+
+    head = post = put = patch = delete = options = get
+
+    @property
+    def arguments(self) -> Arguments:
+        """The parameters of the query string; bodies are not read."""
+        return Arguments.of_lists(self.request.query_arguments)
+
+    @property
+    def shape(self) -> Shape:
+        """What the client takes: `Accept` is searched for known types in a fixed order, whatever else it says."""
+        accept = self.request.headers.get("Accept", "")
+        return next((shape for text, shape in _ACCEPTED if text in accept), "json")
+
+    async def ask(self, verb: Awaitable[T]) -> T:
+        """Await a verb of the engine; it is cancelled when the client leaves."""
+        running: asyncio.Future[T] = asyncio.ensure_future(verb)
+        self._verb = running
+        try:
+            return await running
+        except asyncio.CancelledError:
+            if self.request.connection.stream.closed():  # type: ignore[union-attr]  # HTTP/1 connections have one
+                msg = "context canceled"
+                raise ClientLeft(msg) from None
+            raise
+
+    def on_connection_close(self) -> None:
+        """Cancel what is asked for nobody."""
+        if self._verb is not None:
+            self._verb.cancel()
+
+    async def reply(self, content_type: str, encode: Callable[[], bytes]) -> None:
+        """Encode an answer off the event loop and send it, compressed where that is worth it."""
+        takes_gzip = "gzip" in self.request.headers.get("Accept-Encoding", "")
+        body, is_gzip = await asyncio.to_thread(_encode, encode, takes_gzip)
+        self.set_header("Content-Type", content_type)
+        self.set_header("Vary", "Accept-Encoding")
+        if is_gzip:
+            self.set_header("Content-Encoding", "gzip")
+        await self.finish(body)
+
+    def refuse(self, status: int, text: str) -> None:
+        """Answer an error: its text alone, with a newline where it comes from inside."""
+        self.set_status(status, "Client Closed Request" if status == _CLIENT_LEFT else None)
+        self.say(text if status == HTTPStatus.BAD_REQUEST else f"{text}\n")
+
+    def say(self, text: str, content_type: str = TEXT) -> None:
+        """Answer plain text."""
+        self.set_header("Content-Type", content_type)
+        self.finish(text)
+
+    def say_nothing(self, status: int) -> None:
+        """Answer a status without a body."""
+        self.set_status(status)
+        self.clear_header("Content-Type")
+        self.finish()
+
+    def write_error(self, status_code: int, **_kwargs: Any) -> None:
+        """Answer what the framework refuses, or an error nobody foresaw."""
+        match status_code:
+            case HTTPStatus.METHOD_NOT_ALLOWED:
+                self.say_nothing(status_code)
+            case HTTPStatus.NOT_FOUND:
+                self.set_header("X-Content-Type-Options", "nosniff")
+                self.say("404 page not found\n")
+            case _:
+                self.say(f"{HTTPStatus(status_code).phrase.lower()}\n")
+
+    def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:  # noqa: ARG002  Tornado's own
+        """Log what nobody foresaw; refusals are the client's affair."""
+        if not isinstance(value, HTTPError):
+            logger.error("%s %s failed", self.request.method, self.request.path, exc_info=value)
+
+    def set_default_headers(self) -> None:
+        """Say nothing about the server software."""
+        self.clear_header("Server")
+
+    def compute_etag(self) -> str | None:
+        """Return no tag: answers are not cached."""
+        return None
+
+    def on_finish(self) -> None:
+        """Tell the observer."""
+        seconds = self.request.request_time()
+        self.api.observe(self.request.method or "", self.route, self.get_status(), seconds)
+
+
+class GetHandler(TempoHandler):
+    """A path that takes GET alone."""
+
+    SUPPORTED_METHODS = ("GET",)
+
+
+def _encode(encode: Callable[[], bytes], takes_gzip: bool) -> tuple[bytes, bool]:
+    body = encode()
+    if not takes_gzip or len(body) < _GZIP_FROM_BYTES:
+        return body, False
+    return gzip.compress(body, _GZIP_LEVEL, mtime=0), True

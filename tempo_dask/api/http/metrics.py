@@ -1,0 +1,36 @@
+"""`/api/metrics/query_range` and `/api/metrics/query`, which always answer JSON."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from tempo_dask.api.decode_metrics import decode_query_instant, decode_query_range
+from tempo_dask.api.encode_metrics import encode_query_instant, encode_query_range
+from tempo_dask.api.http.handler import JSON, TempoHandler
+
+
+class QueryRangeHandler(TempoHandler):
+    """Series over time."""
+
+    route = "api_metrics_query_range"
+
+    async def answer(self, *_path: str) -> None:
+        """Answer samples per interval."""
+        request = decode_query_range(self.arguments, self.api.tenant, self.api.now_ns(), self.api.limits)
+        result = await self.ask(self.api.engine.query_range(request))
+        await self.reply(JSON, partial(encode_query_range, result))
+
+
+class QueryInstantHandler(TempoHandler):
+    """One value per series."""
+
+    route = "api_metrics_query"
+
+    async def answer(self, *_path: str) -> None:
+        """Answer one value per series over the whole window."""
+        request = decode_query_instant(self.arguments, self.api.tenant, self.api.now_ns(), self.api.limits)
+        result = await self.ask(self.api.engine.query_range(request))
+        await self.reply(JSON, partial(encode_query_instant, result))
+
+
+routes = [(r"/api/metrics/query_range", QueryRangeHandler), (r"/api/metrics/query", QueryInstantHandler)]
