@@ -1,0 +1,27 @@
+"""The engine: one verb for each thing that can be asked. HTTP, gRPC and the notebook all enter here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tempo_dask.engine.executors import Executor
+from tempo_dask.engine.requests import SearchRequest
+from tempo_dask.engine.results import SearchResult
+from tempo_dask.engine.search import search
+from tempo_dask.engine.sources import SnapshotProvider
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Answers queries over the sources of a provider, computed by an executor.
+
+    Raises `traceql.TraceQLError` where a query does not parse or is not valid, and `QueryFailed` or `BadRequest`
+    where it cannot be answered.
+    """
+
+    sources: SnapshotProvider
+    executor: Executor
+
+    async def search(self, request: SearchRequest) -> SearchResult:
+        """Return the newest traces with a match."""
+        return await search(request, self.sources, self.executor)

@@ -1,0 +1,88 @@
+"""Runs work in this process, on Dask's threaded scheduler over one pool of threads for all queries."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar, cast
+
+import dask.threaded
+
+from tempo_dask.errors import QueryFailed
+from tempo_dask.physical.work import PartitionWork
+
+Task = TypeVar("Task")
+Partial = TypeVar("Partial")
+
+#: Tasks of a graph per thread: enough to even out their lengths, few enough to cost nothing.
+_TASKS_PER_THREAD = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Share(Generic[Task, Partial]):
+    """A few tasks that one thread does in turn."""
+
+    work: PartitionWork[Task, Partial]
+    places: Sequence[int]
+    cancelled: threading.Event
+
+    def __call__(self) -> Partial:
+        done = self.work.combine(())
+        for place in self.places:
+            if self.cancelled.is_set():
+                msg = "the query was cancelled"
+                raise QueryFailed(msg)
+            done = self.work.combine([done, self.work.chunk(place, self.work.tasks[place])])
+        return done
+
+
+@dataclass(slots=True)
+class LocalExecutor:
+    """The default executor: `threads` threads scan for all queries, each query waits in a thread of its own."""
+
+    threads: int
+    _scanners: ThreadPoolExecutor = field(init=False)
+    _waiters: ThreadPoolExecutor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._scanners = ThreadPoolExecutor(self.threads, thread_name_prefix="scan")
+        self._waiters = ThreadPoolExecutor(64, thread_name_prefix="query")
+
+    async def run(self, work: PartitionWork[Task, Partial]) -> Partial:
+        """Return the combined result of the work."""
+        cancelled = threading.Event()
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._waiters, self.run_now, work, cancelled)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    def run_now(self, work: PartitionWork[Task, Partial], cancelled: threading.Event | None = None) -> Partial:
+        """Return the combined result of the work; blocks."""
+        stop = cancelled if cancelled is not None else threading.Event()
+        found = work.combine(())
+        for wave in self._waves(work):
+            shares = min(len(wave), self.threads * _TASKS_PER_THREAD)
+            graph = {("share", n): (_Share(work, wave[n::shares], stop),) for n in range(shares)}
+            parts = cast("list[Partial]", dask.threaded.get(graph, list(graph), pool=self._scanners))
+            found = work.combine([found, *parts])
+            if work.is_complete is not None and work.is_complete(found, work.tasks[wave.stop :]):
+                break
+        return found
+
+    def close(self) -> None:
+        """Stop the threads."""
+        self._waiters.shutdown(cancel_futures=True)
+        self._scanners.shutdown(cancel_futures=True)
+
+    def _waves(self, work: PartitionWork[Task, Partial]) -> Iterator[range]:
+        """Yield the places of tasks to run together: all at once, or growing runs where a few may do."""
+        count = len(work.tasks)
+        size = count if work.is_complete is None else self.threads
+        first = 0
+        while first < count:
+            yield range(first, min(first + size, count))
+            first, size = first + size, size * 2

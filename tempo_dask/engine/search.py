@@ -1,0 +1,65 @@
+"""Search: from a query text to the newest traces that match."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tempo_dask.engine.executors import Executor
+from tempo_dask.engine.requests import SearchRequest
+from tempo_dask.engine.results import FoundSpan, FoundTrace, QueryMetrics, SearchResult, SpanSet
+from tempo_dask.engine.sources import SnapshotProvider, stitched
+from tempo_dask.physical.display import Display, ShownSpan
+from tempo_dask.physical.matches import Match, Matches
+from tempo_dask.physical.search import display_work, match_work
+from tempo_dask.physical.units import ScanUnit
+from tempo_dask.plan.build import build_search
+from tempo_dask.plan.nodes import NewestTraces, TimeRange
+from tempo_dask.plan.optimize import optimize
+from traceql import parse, require_valid, simplify
+
+#: An absent query finds every trace and shows no spans.
+_EVERYTHING = "{ true }"
+
+
+async def search(request: SearchRequest, sources: SnapshotProvider, executor: Executor) -> SearchResult:
+    """Return at most `request.limit` traces with a match, newest first."""
+    query = parse(request.query or _EVERYTHING)
+    require_valid(query)
+    newest = NewestTraces(request.limit, request.spans_per_set)
+    window = TimeRange(request.window.start_ns, request.window.end_ns)
+    plan = optimize(build_search(simplify(query), window, newest))
+    first_pass = match_work(plan, newest, stitched(await sources.snapshot(request.tenant)))
+    matches = await executor.run(first_pass)
+    display = await executor.run(display_work(plan, matches, first_pass.tasks))
+    traces = (_found(match, display, with_spans=bool(request.query)) for match in matches)
+    return SearchResult(tuple(traces), _metrics(first_pass.tasks))
+
+
+def _found(match: Match, display: Display, *, with_spans: bool) -> FoundTrace:
+    trace = display.traces[match.unit, match.trace]
+    return FoundTrace(
+        trace_id=match.trace_id,
+        start_ns=match.start_ns,
+        duration_ns=trace.duration_ns,
+        root_service=trace.root_service,
+        root_name=trace.root_name,
+        span_sets=tuple(_span_sets(match, display)) if with_spans else (),
+        service_stats=trace.services if with_spans else {},
+    )
+
+
+def _span_sets(match: Match, display: Display) -> Sequence[SpanSet]:
+    return [
+        SpanSet(tuple(_span(display.spans[match.unit, row]) for row in found.rows), found.matched)
+        for found in match.sets
+    ]
+
+
+def _span(span: ShownSpan) -> FoundSpan:
+    return FoundSpan(span.span_id, span.start_ns, span.duration_ns, span.name, span.attributes)
+
+
+def _metrics(units: Sequence[ScanUnit]) -> QueryMetrics:
+    spans = sum(unit.meta.stop_span - unit.meta.first_span for unit in units)
+    blocks = len({unit.source.meta.id for unit in units})
+    return QueryMetrics(inspected_spans=spans, total_blocks=blocks, total_jobs=len(units), completed_jobs=len(units))

@@ -1,0 +1,266 @@
+"""Binds expressions of the language to the columns of one source: the only bridge between the two.
+
+What a source cannot have (an absent attribute, a value beyond its bounds) becomes false here, before anything is read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import singledispatchmethod
+from typing import cast
+
+from storage.columns import TABLE_OF_SCOPE, Scope, SourceMeta, TableName, column_name
+from tempo_dask.errors import QueryFailed
+from tempo_dask.physical.bound import (
+    Absent,
+    Arithmetic,
+    AttributeColumns,
+    Boolean,
+    Comparison,
+    Constant,
+    FirstOf,
+    Fixed,
+    IntrinsicColumn,
+    Operand,
+    Predicate,
+    Present,
+    Truth,
+    TypedColumn,
+)
+from tempo_dask.physical.intrinsics import INTRINSICS
+from tempo_dask.physical.logic import FALSE, all_of, any_of, common_table, negated, over_spans
+from tempo_dask.physical.operands import STATIC_TYPES, operand_table
+from tempo_dask.physical.pruning import columns_that_may_satisfy, constants_satisfy
+from traceql.ast import (
+    Attribute,
+    BinaryOperation,
+    FieldExpression,
+    Intrinsic,
+    LogicalChain,
+    Static,
+    UnaryOperation,
+)
+from traceql.attributes import AttributeScope
+from traceql.operators import BinaryOperator, LogicalOperator, UnaryOperator
+from traceql.types import StaticType
+
+_NIL_TESTS = frozenset({BinaryOperator.EQUAL, BinaryOperator.NOT_EQUAL})
+
+
+@dataclass(frozen=True, slots=True)
+class Binder:
+    """Binds to the source that `meta` describes."""
+
+    meta: SourceMeta
+
+    def filter(self, expression: FieldExpression) -> Predicate:
+        """Return the predicate of a spanset filter, over spans or a table that spans refer to.
+
+        Where a filter is nothing but comparisons joined by `&&`, one event must satisfy all those on events (and
+        one link all those on links); elsewhere each comparison may be satisfied by another event.
+        """
+        terms = list(_conjuncts(expression))
+        if not all(_is_comparison(term) for term in terms):
+            return self.predicate(expression)
+        raw = [self._comparison(cast("BinaryOperation", term)) for term in terms]
+        joins: tuple[TableName, ...] = ("events", "links")
+        rows = [p for p in raw if isinstance(p, Fixed) or p.table not in joins]
+        grouped = (all_of(p for p in raw if not isinstance(p, Fixed) and p.table == table) for table in joins)
+        return all_of([*rows, *(over_spans(group) for group in grouped)])
+
+    @singledispatchmethod
+    def predicate(self, expression: FieldExpression) -> Predicate:
+        """Return where the expression is true, over spans or a table that spans refer to."""
+        msg = f"no predicate for {expression!r}"
+        raise NotImplementedError(msg)
+
+    @predicate.register
+    def _static(self, expression: Static) -> Predicate:
+        return Fixed(expression.value is True)
+
+    @predicate.register(Attribute)
+    @predicate.register(Intrinsic)
+    def _reference(self, expression: Attribute | Intrinsic) -> Predicate:
+        return self._boolean(expression, value=True)
+
+    @predicate.register
+    def _unary(self, expression: UnaryOperation) -> Predicate:
+        if expression.op is not UnaryOperator.NOT:
+            return FALSE
+        if isinstance(expression.operand, Attribute | Intrinsic | Static):
+            return self._boolean(expression.operand, value=False)
+        return negated(self.predicate(expression.operand)) if _is_boolean(expression.operand) else FALSE
+
+    @predicate.register
+    def _chain(self, expression: LogicalChain) -> Predicate:
+        join = all_of if expression.op is LogicalOperator.AND else any_of
+        return join([self.predicate(operand) for operand in expression.operands])
+
+    @predicate.register
+    def _binary(self, expression: BinaryOperation) -> Predicate:
+        if expression.op.is_arithmetic:
+            return FALSE
+        sides = (expression.lhs, expression.rhs)
+        if expression.op in _NIL_TESTS and any(_is_nil(side) for side in sides):
+            return self._nil_test(expression)
+        return over_spans(self._comparison(expression))
+
+    @singledispatchmethod
+    def operand(self, expression: FieldExpression) -> Operand:
+        """Return the values of an expression."""
+        predicate = self.predicate(expression)
+        if isinstance(predicate, Fixed):
+            return Constant(StaticType.BOOL, predicate.value)
+        return Truth(predicate.table, predicate)
+
+    @operand.register
+    def _constant(self, expression: Static) -> Operand:
+        return Constant(expression.type, expression.value)
+
+    @operand.register
+    def _intrinsic(self, expression: Intrinsic) -> Operand:
+        source = INTRINSICS.get(expression.kind)
+        if source is None:
+            msg = f"intrinsic ({expression.kind.value}) not yet supported"
+            raise QueryFailed(msg)
+        return IntrinsicColumn(source.table, expression.kind)
+
+    @operand.register
+    def _attribute(self, expression: Attribute) -> Operand:
+        if expression.of_parent:
+            msg = "parent not yet supported"
+            raise QueryFailed(msg)
+        if expression.scope is not AttributeScope.UNSCOPED:
+            return self._columns(cast("Scope", expression.scope.value), expression.name)
+        first, second = self._columns("span", expression.name), self._columns("resource", expression.name)
+        if isinstance(first, Absent) or isinstance(second, Absent):
+            return second if isinstance(first, Absent) else first
+        return FirstOf(first, second)
+
+    @operand.register
+    def _negation(self, expression: UnaryOperation) -> Operand:
+        if expression.op is UnaryOperator.NOT:
+            predicate = self.predicate(expression)
+            return (
+                Constant(StaticType.BOOL, predicate.value)
+                if isinstance(predicate, Fixed)
+                else Truth("spans", predicate)
+            )
+        zero = Static(StaticType.INT, 0)
+        return self._computation(BinaryOperation(BinaryOperator.SUBTRACT, zero, expression.operand))
+
+    @operand.register
+    def _computation(self, expression: BinaryOperation) -> Operand:
+        if expression.op.is_comparison:
+            predicate = self.predicate(expression)
+            return (
+                Constant(StaticType.BOOL, predicate.value)
+                if isinstance(predicate, Fixed)
+                else Truth("spans", predicate)
+            )
+        lhs, rhs = self.operand(expression.lhs), self.operand(expression.rhs)
+        if isinstance(lhs, Absent) or isinstance(rhs, Absent):
+            return Absent()
+        return Arithmetic(_table_of(lhs, rhs), expression.op, lhs, rhs)
+
+    def _columns(self, scope: Scope, key: str) -> AttributeColumns | Absent:
+        table = TABLE_OF_SCOPE[scope]
+        names = ((column_name(scope, key, type_), static) for type_, static in STATIC_TYPES.items())
+        columns = tuple(TypedColumn(name, static) for name, static in names if name in self.meta.columns)
+        rest_key = key if table in self.meta.has_rest else None
+        return AttributeColumns(table, columns, rest_key) if columns or rest_key is not None else Absent()
+
+    def _boolean(self, expression: Attribute | Intrinsic | Static, *, value: bool) -> Predicate:
+        operand = self.operand(expression)
+        if isinstance(operand, Absent):
+            return FALSE
+        if isinstance(operand, Constant):
+            return Fixed(operand.value is value)
+        return over_spans(Boolean(operand_table(operand), operand, value))
+
+    def _nil_test(self, expression: BinaryOperation) -> Predicate:
+        tested = expression.rhs if _is_nil(expression.lhs) else expression.lhs
+        if _is_nil(tested):
+            return FALSE
+        operand = self.operand(tested)
+        present: Predicate
+        if isinstance(operand, Absent | Constant):
+            present = Fixed(isinstance(operand, Constant))
+        else:
+            present = over_spans(Present(operand_table(operand), operand))
+        return present if expression.op is BinaryOperator.NOT_EQUAL else negated(present)
+
+    def _comparison(self, expression: BinaryOperation) -> Predicate:
+        lhs, rhs, op = self.operand(expression.lhs), self.operand(expression.rhs), expression.op
+        if isinstance(lhs, Constant) and not isinstance(rhs, Constant):
+            lhs, rhs, op = rhs, lhs, op.turned
+        if isinstance(lhs, Absent) or isinstance(rhs, Absent):
+            return FALSE
+        if isinstance(rhs, Constant):
+            return self._comparison_with_constant(op, lhs, rhs)
+        if op.is_regex:
+            msg = f"regex must be a text constant: {op.value}"
+            raise QueryFailed(msg)
+        return Comparison(_table_of(lhs, rhs), op, lhs, rhs)
+
+    def _comparison_with_constant(self, op: BinaryOperator, lhs: Operand, rhs: Constant) -> Predicate:
+        if isinstance(lhs, Constant):
+            return Fixed(constants_satisfy(op, lhs, rhs))
+        if isinstance(lhs, FirstOf):
+            first = self._comparison_with_constant(op, lhs.first, rhs)
+            second = self._comparison_with_constant(op, lhs.second, rhs)
+            return any_of([first, all_of([negated(Present("spans", lhs.first)), second])])
+        if isinstance(lhs, AttributeColumns):
+            columns = columns_that_may_satisfy(op, lhs.columns, rhs, self.meta)
+            if lhs.rest_key is None:
+                lhs = replace(lhs, columns=columns)
+            if not columns and lhs.rest_key is None:
+                return FALSE
+        if isinstance(lhs, IntrinsicColumn):
+            _require_comparable_id(op, lhs)
+        return Comparison(operand_table(lhs), op, lhs, rhs)
+
+
+def _table_of(lhs: Operand, rhs: Operand) -> TableName:
+    tables = [operand_table(side) for side in (lhs, rhs) if not isinstance(side, Constant)]
+    return common_table(tables) if tables else "spans"
+
+
+def _require_comparable_id(op: BinaryOperator, operand: IntrinsicColumn) -> None:
+    if operand.kind.is_id and op.is_ordering:
+        msg = f"operator not supported for IDs: {op.value}"
+        raise QueryFailed(msg)
+
+
+def _conjuncts(expression: FieldExpression) -> list[FieldExpression]:
+    """Return the operands of (nested) `&&`, in order; an expression that is none is its only one."""
+    found: list[FieldExpression] = []
+    waiting = [expression]
+    while waiting:
+        term = waiting.pop()
+        if isinstance(term, LogicalChain) and term.op is LogicalOperator.AND:
+            waiting.extend(reversed(term.operands))
+        else:
+            found.append(term)
+    return found
+
+
+def _is_comparison(expression: FieldExpression) -> bool:
+    return (
+        isinstance(expression, BinaryOperation)
+        and expression.op.is_comparison
+        and not (_is_nil(expression.lhs) or _is_nil(expression.rhs))
+    )
+
+
+def _is_boolean(expression: FieldExpression) -> bool:
+    """Return whether the expression is true or false in every span, never without a value."""
+    if isinstance(expression, UnaryOperation):
+        return expression.op is UnaryOperator.NOT
+    return isinstance(expression, LogicalChain) or (
+        isinstance(expression, BinaryOperation) and expression.op.is_comparison
+    )
+
+
+def _is_nil(expression: FieldExpression) -> bool:
+    return isinstance(expression, Static) and expression.type is StaticType.NIL

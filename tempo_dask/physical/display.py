@@ -1,0 +1,154 @@
+"""The second pass of a search: what is shown of the spans and traces that are left, read for them alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from storage.columns import column_name
+from tempo_dask.physical.reader import Rows
+from tempo_dask.physical.shown_attributes import key_of, shown_attribute
+from tempo_dask.physical.shown_values import Shown
+from tempo_dask.physical.spansets import UnitScan
+from tempo_dask.physical.units import ScanUnit
+from tempo_dask.plan.nodes import ShownAttribute
+from traceql.ast import Intrinsic
+from traceql.attributes import IntrinsicKind
+
+_ERROR = 2
+_SERVICE_NAME = column_name("resource", "service.name", "str")
+
+#: Shown in fields of their own, or not at all.
+_NOT_ATTRIBUTES = frozenset(
+    {
+        IntrinsicKind.NAME,
+        IntrinsicKind.DURATION,
+        IntrinsicKind.TRACE_DURATION,
+        IntrinsicKind.TRACE_ROOT_NAME,
+        IntrinsicKind.TRACE_ROOT_SERVICE,
+        IntrinsicKind.TRACE_ID,
+        IntrinsicKind.SPAN_ID,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSpan:
+    """A span as a result shows it."""
+
+    span_id: bytes
+    start_ns: int
+    duration_ns: int
+    name: str | None
+    attributes: tuple[tuple[str, Shown], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTrace:
+    """A trace as a result shows it; `services` gives spans and errors per service."""
+
+    duration_ns: int
+    root_service: str | None
+    root_name: str | None
+    services: Mapping[str, tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class DisplayTask:
+    """The traces and spans of one unit to show (rows of the unit)."""
+
+    number: int
+    unit: ScanUnit
+    traces: tuple[int, ...]
+    spans: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Display:
+    """What is shown, by (place of the unit, row)."""
+
+    traces: Mapping[tuple[int, int], ShownTrace]
+    spans: Mapping[tuple[int, int], ShownSpan]
+
+
+def display(task: DisplayTask, shown: Sequence[ShownAttribute]) -> Display:
+    """Return what is shown of the spans and traces of a unit."""
+    scan = UnitScan.of(task.unit)
+    traces = zip(task.traces, _traces(task.traces, scan), strict=True)
+    spans = zip(task.spans, _spans(np.array(task.spans, np.int64), shown, scan), strict=True)
+    return Display(
+        {(task.number, row): trace for row, trace in traces}, {(task.number, row): span for row, span in spans}
+    )
+
+
+def _spans(rows: Rows, shown: Sequence[ShownAttribute], scan: UnitScan) -> list[ShownSpan]:
+    ids = scan.reader.data("spans", "span_id")[rows]
+    starts = scan.reader.data("spans", "start")[rows].tolist()
+    durations = scan.reader.data("spans", "duration_ns")[rows].tolist()
+    names = _names(rows, shown, scan)
+    attributes: list[list[tuple[str, Shown]]] = [[] for _ in rows]
+    for attribute in shown:
+        if not _is_own_field(attribute):
+            key = key_of(attribute.attribute)
+            for place, value in shown_attribute(attribute, rows, scan):
+                attributes[place].append((key, value))
+    return [
+        ShownSpan(span_id.tobytes(), start, duration, name, tuple(pairs))
+        for span_id, start, duration, name, pairs in zip(ids, starts, durations, names, attributes, strict=True)
+    ]
+
+
+def _names(rows: Rows, shown: Sequence[ShownAttribute], scan: UnitScan) -> list[str | None]:
+    names: list[str | None] = [None] * len(rows)
+    for attribute in shown:
+        if attribute.attribute == Intrinsic(IntrinsicKind.NAME):
+            for place, name in shown_attribute(attribute, rows, scan):
+                names[place] = str(name)
+    return names
+
+
+def _is_own_field(shown: ShownAttribute) -> bool:
+    return isinstance(shown.attribute, Intrinsic) and shown.attribute.kind in _NOT_ATTRIBUTES
+
+
+def _traces(rows: Sequence[int], scan: UnitScan) -> list[ShownTrace]:
+    starts, ends = (scan.reader.data("traces", name) for name in ("start", "end"))
+    services, names = (_texts(np.array(rows, np.int64), name, scan) for name in ("root_service", "root_name"))
+    return [
+        ShownTrace(int(ends[row] - starts[row]), service, name, _services(row, scan))
+        for row, service, name in zip(rows, services, names, strict=True)
+    ]
+
+
+def _texts(rows: Rows, name: str, scan: UnitScan) -> list[str | None]:
+    column = scan.reader.own("traces", name)
+    valid = np.ones(len(rows), np.uint8) if column.valid is None else column.valid[rows]
+    codes: npt.NDArray[np.generic] = column.data[rows]
+    texts = column.dictionary
+    return [
+        str(texts[code]) if has and texts is not None else None for code, has in zip(codes.tolist(), valid, strict=True)
+    ]
+
+
+def _services(trace: int, scan: UnitScan) -> Mapping[str, tuple[int, int]]:
+    """Return how many spans and errors each service has in a trace; spans without service count under ""."""
+    first, stop = scan.reader.offsets[trace : trace + 2]
+    names = _service_names(scan)
+    numbers = scan.reader.data("spans", "resource")[first:stop].tolist()
+    errors = (scan.reader.data("spans", "status")[first:stop] == _ERROR).tolist()
+    spans = Counter(names[number] for number in numbers)
+    failed = Counter(names[number] for number, error in zip(numbers, errors, strict=True) if error)
+    return {name: (count, failed[name]) for name, count in spans.items()}
+
+
+def _service_names(scan: UnitScan) -> Sequence[str]:
+    column = scan.reader.column("resources", _SERVICE_NAME)
+    if column is None or column.dictionary is None:
+        return [""] * scan.reader.row_count("resources")
+    valid = np.ones(len(column.data), np.uint8) if column.valid is None else column.valid
+    texts = column.dictionary.to_pylist()
+    return [texts[code] if has else "" for code, has in zip(column.data.tolist(), valid.tolist(), strict=True)]

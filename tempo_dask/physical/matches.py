@@ -1,0 +1,88 @@
+"""The first pass of a search: which traces match, and which of their spans."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tempo_dask.kernels.traces import count_matches
+from tempo_dask.physical import stage_filter  # noqa: F401  # registers the stage
+from tempo_dask.physical.spansets import Spansets, UnitScan, all_spans
+from tempo_dask.physical.stages import apply_stages
+from tempo_dask.physical.units import ScanUnit
+from tempo_dask.plan.nodes import NewestTraces, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedSet:
+    """A spanset of a trace: how many spans matched, and the first of them (rows of their unit)."""
+
+    matched: int
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A trace that matched; `unit` is the place of its unit in the work, `trace` its row there."""
+
+    start_ns: int
+    trace_id: bytes
+    unit: int
+    trace: int
+    sets: tuple[MatchedSet, ...]
+
+    @property
+    def order(self) -> tuple[int, bytes]:
+        """What newest first means: by start descending, then by id."""
+        return -self.start_ns, self.trace_id
+
+
+Matches = tuple[Match, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MatchChunk:
+    """Finds the newest matching traces of one unit."""
+
+    plan: Plan
+    newest: NewestTraces
+
+    def __call__(self, number: int, unit: ScanUnit) -> Matches:
+        """Return the traces of the unit that matched, newest first; `number` is its place in the work."""
+        scan = UnitScan.of(unit)
+        spansets = apply_stages(self.plan.stages, all_spans(unit, scan, self.plan.window), scan)
+        if spansets.is_empty:
+            return ()
+        counts = count_matches(spansets.mask, scan.reader.offsets)
+        return tuple(
+            Match(start_ns, trace_id, number, trace, (self._set(spansets, scan, trace, int(counts[trace])),))
+            for start_ns, trace_id, trace in self._newest(np.flatnonzero(counts), scan)
+        )
+
+    def _newest(self, traces: npt.NDArray[np.int64], scan: UnitScan) -> list[tuple[int, bytes, int]]:
+        """Return (start, id, row) of the traces to keep; they stand in order of their start."""
+        starts = scan.reader.data("traces", "start")[traces]
+        limit = min(self.newest.limit, len(traces))
+        kept = starts >= starts[-limit]  # with all that start together with the last one kept
+        ids = scan.reader.data("traces", "trace_id")[traces[kept]]
+        rows = zip(starts[kept].tolist(), (i.tobytes() for i in ids), traces[kept].tolist(), strict=True)
+        return sorted(rows, key=lambda row: (-row[0], row[1]))[:limit]
+
+    def _set(self, spansets: Spansets, scan: UnitScan, trace: int, matched: int) -> MatchedSet:
+        first, stop = scan.reader.offsets[trace : trace + 2]
+        rows = first + np.flatnonzero(spansets.mask[first:stop])[: self.newest.spans_per_set]
+        return MatchedSet(matched, tuple(rows.tolist()))
+
+
+def newest_of(partials: Iterable[Matches], *, limit: int) -> Matches:
+    """Return the newest of all matches, newest first."""
+    return tuple(heapq.nsmallest(limit, (match for matches in partials for match in matches), key=lambda m: m.order))
+
+
+def is_complete(found: Matches, waiting: Sequence[ScanUnit], *, limit: int) -> bool:
+    """Return whether no trace of the waiting units can start after those found."""
+    return len(found) == limit and all(unit.newest_start_ns < found[-1].start_ns for unit in waiting)

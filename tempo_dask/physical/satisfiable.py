@@ -1,0 +1,31 @@
+"""Whether a source can hold anything that passes the stages of a plan; told from metadata alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from storage.columns import SourceMeta
+from tempo_dask.physical.binder import Binder
+from tempo_dask.physical.logic import FALSE
+from traceql.ast import Pipeline, SpansetChain, SpansetFilter, SpansetOperation, Stage
+from traceql.operators import LogicalOperator
+
+
+def may_match(stages: Iterable[Stage | Pipeline], meta: SourceMeta) -> bool:
+    """Return False where some stage keeps nothing of the source."""
+    return all(_may_pass(stage, Binder(meta)) for stage in stages)
+
+
+def _may_pass(stage: Stage | Pipeline, binder: Binder) -> bool:
+    match stage:
+        case SpansetFilter(expression=expression):
+            return binder.filter(expression) != FALSE
+        case SpansetOperation(op=op, lhs=lhs, rhs=rhs):
+            return _may_pass(rhs, binder) and (op.is_negated or _may_pass(lhs, binder))
+        case SpansetChain(op=op, operands=operands):
+            join = all if op is LogicalOperator.AND else any
+            return join(_may_pass(operand, binder) for operand in operands)
+        case Pipeline(stages=stages):
+            return all(_may_pass(inner, binder) for inner in stages)
+        case _:
+            return True

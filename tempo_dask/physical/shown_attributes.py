@@ -1,0 +1,114 @@
+"""Attributes of result spans: the values that pass some condition of the query on them.
+
+A value that the query threw away is not shown: `{ span.tags != "x" }` shows of the tags x and y only y.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+
+from storage.columns import TableName
+from tempo_dask.kernels.predicates import Mask
+from tempo_dask.physical.bound import AttributeColumns, Constant, FirstOf, IntrinsicColumn
+from tempo_dask.physical.compare import satisfying_elements
+from tempo_dask.physical.operands import values_at
+from tempo_dask.physical.reader import Rows
+from tempo_dask.physical.shown_values import Shown, shown_values
+from tempo_dask.physical.spansets import UnitScan
+from tempo_dask.physical.values import Part
+from tempo_dask.plan.nodes import ShownAttribute, ShownIf
+from traceql.ast import Attribute, AttributeReference, Intrinsic
+from traceql.attributes import AttributeScope, IntrinsicKind
+from traceql.operators import BinaryOperator
+from traceql.types import StaticType
+
+Entry: TypeAlias = tuple[int, Shown]
+
+_JOINED: tuple[TableName, ...] = ("events", "links")
+
+#: What spans without events or links show of them.
+_WITHOUT_ROWS: dict[IntrinsicKind, Shown] = {
+    IntrinsicKind.EVENT_NAME: "",
+    IntrinsicKind.EVENT_TIME_SINCE_START: "0s",
+    IntrinsicKind.LINK_TRACE_ID: "",
+    IntrinsicKind.LINK_SPAN_ID: "0" * 16,
+}
+#: Keys that show `nil` on spans without them whenever they are asked for, as Tempo's own columns do.
+_SHOWN_AS_NIL = frozenset({"http.method", "http.url", "http.status_code"})
+
+
+def key_of(attribute: AttributeReference) -> str:
+    """Return the key under which a result shows an attribute: its bare name."""
+    return attribute.kind.value if isinstance(attribute, Intrinsic) else attribute.name
+
+
+def shown_attribute(shown: ShownAttribute, rows: Rows, scan: UnitScan) -> list[Entry]:
+    """Return (place in `rows`, value) for each value that these spans show; an unscoped key may give two."""
+    operand = scan.binder.operand(shown.attribute)
+    default = _default(shown)
+    entries: list[Entry] = []
+    missing = np.ones(len(rows), np.bool_)
+    for source in (operand.first, operand.second) if isinstance(operand, FirstOf) else (operand,):
+        if isinstance(source, AttributeColumns | IntrinsicColumn):
+            found, present = _shown_of(source, shown.conditions, rows, scan)
+            entries += found
+            missing[present] = False
+    if default is not None:
+        entries += [(place, default) for place in np.flatnonzero(missing).tolist()]
+    return entries
+
+
+def _shown_of(
+    source: AttributeColumns | IntrinsicColumn, conditions: Sequence[ShownIf], rows: Rows, scan: UnitScan
+) -> tuple[list[Entry], Rows]:
+    """Return the values shown, of several events or links the last, and the places that have a value."""
+    at, places = _rows_of(source.table, rows, scan)
+    values = values_at(source, at, scan.reader)
+    last: dict[int, Shown] = {}
+    for part in values.parts:
+        shown = shown_values(part, _kept_elements(part, conditions))
+        last |= {place: value for place, value in zip(places.tolist(), shown, strict=True) if value is not None}
+    return list(last.items()), places[values.present().view(np.bool_)]
+
+
+def _rows_of(table: TableName, rows: Rows, scan: UnitScan) -> tuple[Rows, Rows]:
+    if table in _JOINED:
+        return scan.reader.rows_of(table, rows)
+    return scan.reader.rows_at(table, rows), np.arange(len(rows))
+
+
+def _kept_elements(part: Part, conditions: Sequence[ShownIf]) -> Mask | None:
+    """Return the elements that pass some condition, None where all do."""
+    kept = np.zeros(len(part.column.data), np.uint8)
+    for condition in conditions:
+        if condition.op is None or condition.value is None:
+            return None
+        if condition.value.type is not StaticType.NIL:
+            constant = Constant(condition.value.type, condition.value.value)
+            kept |= satisfying_elements(condition.op, part, constant)
+        elif condition.op is BinaryOperator.NOT_EQUAL:
+            return None
+    return kept
+
+
+def _default(shown: ShownAttribute) -> Shown | None:
+    """Return what a span without the attribute shows, None for nothing."""
+    if any(_is_missing_test(condition) for condition in shown.conditions):
+        return "nil"
+    if all(condition.op is not None for condition in shown.conditions):
+        return None
+    if isinstance(shown.attribute, Intrinsic):
+        return _WITHOUT_ROWS.get(shown.attribute.kind)
+    return "nil" if _is_shown_as_nil(shown.attribute) else None
+
+
+def _is_shown_as_nil(attribute: Attribute) -> bool:
+    return attribute.name in _SHOWN_AS_NIL and attribute.scope in (AttributeScope.SPAN, AttributeScope.UNSCOPED)
+
+
+def _is_missing_test(condition: ShownIf) -> bool:
+    is_nil = condition.value is not None and condition.value.type is StaticType.NIL
+    return is_nil and condition.op is BinaryOperator.EQUAL

@@ -1,0 +1,16 @@
+"""`{ expression }`: keeps the spans for which it holds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tempo_dask.physical.evaluate import matching_spans
+from tempo_dask.physical.spansets import Spansets, UnitScan
+from tempo_dask.physical.stages import apply_stage
+from traceql.ast import SpansetFilter
+
+
+@apply_stage.register
+def _filter(stage: SpansetFilter, spansets: Spansets, scan: UnitScan) -> Spansets:
+    predicate = scan.binder.filter(stage.expression)
+    return replace(spansets, mask=spansets.mask & matching_spans(predicate, scan.reader))

@@ -1,0 +1,64 @@
+"""Scan units: what one task reads and evaluates, and which of them a plan needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from storage.columns import ScanSource, UnitMeta
+from tempo_dask.physical.satisfiable import may_match
+from tempo_dask.plan.nodes import Plan
+
+
+def _no_rows() -> npt.NDArray[np.int64]:
+    return np.zeros(0, np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScanUnit:
+    """One unit of a source; traces of the rows `excluded` are evaluated elsewhere, stitched together.
+
+    `newest_start_ns` bounds the trace starts of the unit from above.
+    """
+
+    source: ScanSource
+    unit: int
+    excluded: npt.NDArray[np.int64] = field(default_factory=_no_rows)
+    newest_start_ns: int = 2**63 - 1
+
+    @property
+    def meta(self) -> UnitMeta:
+        """What is known of the unit."""
+        return self.source.meta.units[self.unit]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shard:
+    """A source without the traces that are stitched."""
+
+    source: ScanSource
+    excluded: npt.NDArray[np.int64] = field(default_factory=_no_rows)
+
+
+def units_of(shards: Iterable[Shard], plan: Plan) -> tuple[ScanUnit, ...]:
+    """Return the units in which something may match, those that may hold the newest trace first."""
+    if plan.is_empty:
+        return ()
+    units = [unit for shard in shards for unit in _units_of_shard(shard, plan)]
+    return tuple(sorted(units, key=lambda unit: (-unit.newest_start_ns, unit.source.meta.id, unit.unit)))
+
+
+def _units_of_shard(shard: Shard, plan: Plan) -> Iterator[ScanUnit]:
+    meta = shard.source.meta
+    if not may_match(plan.stages, meta):
+        return
+    for number, unit in enumerate(meta.units):
+        if unit.start_ns <= plan.window.end_ns and unit.end_ns >= plan.window.start_ns:
+            # Traces stand in order of their start, so those of a unit start no later than the next unit's first.
+            following = meta.units[number + 1 :][:1]
+            newest_start_ns = min([unit.end_ns, *(after.start_ns for after in following)])
+            rows = shard.excluded[(shard.excluded >= unit.first_trace) & (shard.excluded < unit.stop_trace)]
+            yield ScanUnit(shard.source, number, rows, newest_start_ns)

@@ -1,0 +1,53 @@
+"""From the tree of a query to its plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tempo_dask.errors import BadRequest, QueryFailed
+from tempo_dask.plan.nodes import NewestTraces, Plan, ShownAttribute, ShownIf, TimeRange, TimeSeries
+from traceql import Query, conditions_of
+from traceql.ast import AttributeReference, Compare, MetricsArithmetic, MetricsQuery, Pipeline, Stage
+from traceql.conditions import Condition
+
+
+def build_search(query: Query, window: TimeRange, newest: NewestTraces) -> Plan:
+    """Return the plan of a search; of a metrics query the part before the metrics stage is searched."""
+    return Plan(window, _stages(query.root), newest, _shown(query))
+
+
+def build_series(query: Query, window: TimeRange, step_ns: int, exemplars: int) -> Plan:
+    """Return the plan of a metrics query over the window, whose ends are step edges."""
+    root = query.root
+    if isinstance(root, Pipeline):
+        msg = "not a metrics query"
+        raise BadRequest(msg)
+    if isinstance(root, MetricsArithmetic):
+        msg = "arithmetic between metrics queries is not yet supported"
+        raise QueryFailed(msg)
+    if isinstance(root.function, Compare):
+        msg = "compare() is not yet supported"
+        raise QueryFailed(msg)
+    if root.second:
+        msg = "second stages of metrics queries are not yet supported"
+        raise QueryFailed(msg)
+    step_count = -((window.start_ns - window.end_ns) // step_ns)
+    return Plan(window, root.pipeline.stages, TimeSeries(root.function, step_ns, step_count, exemplars), _shown(query))
+
+
+def _stages(root: object) -> tuple[Stage, ...]:
+    if isinstance(root, Pipeline):
+        return root.stages
+    if isinstance(root, MetricsQuery):
+        return root.pipeline.stages
+    msg = "arithmetic between metrics queries cannot be searched"
+    raise QueryFailed(msg)
+
+
+def _shown(query: Query) -> tuple[ShownAttribute, ...]:
+    conditions = conditions_of(query)
+    return tuple(ShownAttribute(a, tuple(_shown_if(a, conditions.conditions))) for a in conditions.attributes)
+
+
+def _shown_if(attribute: AttributeReference, conditions: Iterable[Condition]) -> Iterable[ShownIf]:
+    return (ShownIf(condition.op, condition.value) for condition in conditions if condition.attribute == attribute)
