@@ -1,0 +1,119 @@
+"""What the commit log says at one entry: a tenant's blocks, and how far each node's write-ahead log is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+from storage.sealed_json import DamagedDocument, seal, unseal
+
+#: What the log keeps of a block: JSON with at least `id`. Small, for a list may have tens of thousands.
+BlockRecord: TypeAlias = Mapping[str, Any]
+
+#: Removed blocks are remembered so long, by the clocks of those who removed them.
+REMOVED_KEPT_NS = 24 * 3600 * 10**9
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class WalRange:
+    """The closed range of a node's sequence numbers whose records, of one tenant, a commit puts into blocks."""
+
+    first: int
+    last: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.first <= self.last:
+            msg = f"expected a closed range of sequence numbers from 1 on, got {self.first} to {self.last}"
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One commit: blocks that come, blocks that go, and flushed numbers that move on, all at once."""
+
+    number: int
+    writer: str  # unique, so that who got no answer can tell whether an entry is its own
+    written_ns: int
+    add: Sequence[BlockRecord] = ()
+    remove: Sequence[str] = ()
+    flushed: Mapping[str, int] = field(default_factory=dict)
+
+    def encode(self) -> bytes:
+        """Return the entry as it is stored."""
+        return seal(
+            {
+                "number": self.number,
+                "writer": self.writer,
+                "written_ns": self.written_ns,
+                "add": list(self.add),
+                "remove": list(self.remove),
+                "flushed": dict(self.flushed),
+            }
+        )
+
+    @classmethod
+    def decode(cls, key: str, data: bytes) -> LogEntry:
+        """Undo `encode`. Raises DamagedDocument, UnknownVersion."""
+        try:
+            return cls(**unseal(key, data))
+        except TypeError as error:
+            raise _misshapen(key, error) from error
+
+
+@dataclass(frozen=True, slots=True)
+class BlockList:
+    """A tenant's blocks by id as of entry `number` (0: before the first). It does not change.
+
+    `flushed` says for each node up to which sequence number this tenant's records are in these blocks (or in those
+    they were compacted into): a live source answers for everything behind it. `removed` remembers for a while when
+    blocks left the list, in nanoseconds, so that their files outlive the readers of older lists.
+    """
+
+    number: int = 0
+    blocks: Mapping[str, BlockRecord] = _NOTHING
+    flushed: Mapping[str, int] = _NOTHING
+    removed: Mapping[str, int] = _NOTHING
+
+    def apply(self, entry: LogEntry) -> BlockList:
+        """Return the list behind the next entry."""
+        blocks = dict(self.blocks)
+        for block_id in entry.remove:
+            blocks.pop(block_id, None)
+        blocks.update((block["id"], block) for block in entry.add)
+        flushed = dict(self.flushed)
+        for node, seq in entry.flushed.items():
+            flushed[node] = max(seq, flushed.get(node, 0))
+        oldest_ns = entry.written_ns - REMOVED_KEPT_NS
+        removed = {block_id: at for block_id, at in self.removed.items() if at >= oldest_ns}
+        removed.update(dict.fromkeys(entry.remove, entry.written_ns))
+        return BlockList(entry.number, MappingProxyType(blocks), MappingProxyType(flushed), MappingProxyType(removed))
+
+    def encode(self) -> bytes:
+        """Return the list as a checkpoint."""
+        return seal(
+            {
+                "number": self.number,
+                "blocks": list(self.blocks.values()),
+                "flushed": dict(self.flushed),
+                "removed": dict(self.removed),
+            }
+        )
+
+    @classmethod
+    def decode(cls, key: str, data: bytes) -> BlockList:
+        """Undo `encode`. Raises DamagedDocument, UnknownVersion."""
+        fields = unseal(key, data)
+        try:
+            blocks = {block["id"]: block for block in fields["blocks"]}
+            flushed, removed = dict(fields["flushed"]), dict(fields["removed"])
+            return cls(fields["number"], MappingProxyType(blocks), MappingProxyType(flushed), MappingProxyType(removed))
+        except (TypeError, KeyError, ValueError) as error:
+            raise _misshapen(key, error) from error
+
+
+def _misshapen(key: str, error: Exception) -> DamagedDocument:
+    return DamagedDocument(f"{key} does not hold the fields that it should: {error!r}")
