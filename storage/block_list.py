@@ -15,8 +15,6 @@ BlockRecord: TypeAlias = Mapping[str, Any]
 #: Removed blocks are remembered so long, by the clocks of those who removed them.
 REMOVED_KEPT_NS = 24 * 3600 * 10**9
 
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
-
 
 @dataclass(frozen=True, slots=True)
 class WalRange:
@@ -74,9 +72,9 @@ class BlockList:
     """
 
     number: int = 0
-    blocks: Mapping[str, BlockRecord] = _NOTHING
-    flushed: Mapping[str, int] = _NOTHING
-    removed: Mapping[str, int] = _NOTHING
+    blocks: Mapping[str, BlockRecord] = field(default_factory=dict)
+    flushed: Mapping[str, int] = field(default_factory=dict)
+    removed: Mapping[str, int] = field(default_factory=dict)
 
     def apply(self, entry: LogEntry) -> BlockList:
         """Return the list behind the next entry."""
