@@ -158,6 +158,46 @@ class Config(Section):
     storage: Storage = Storage()
 
 
+def with_addresses(
+    config: Config,
+    *,
+    http: str | None = None,
+    grpc: str | None = None,
+    otlp_grpc: str | None = None,
+    otlp_http: str | None = None,
+) -> Config:
+    """Return the configuration with other addresses, HOST:PORT each. Raises ConfigError for one that is not."""
+    server: dict[str, str | int] = {}
+    for name, address in (("http", http), ("grpc", grpc)):
+        if address is not None:
+            server[f"{name}_listen_address"], server[f"{name}_listen_port"] = split_address(address)
+    protocols = config.distributor.receivers.otlp.protocols
+    if otlp_grpc is not None:
+        split_address(otlp_grpc)
+        changed = (protocols.grpc or OtlpGrpc()).model_copy(update={"endpoint": otlp_grpc})
+        protocols = protocols.model_copy(update={"grpc": changed})
+    if otlp_http is not None:
+        split_address(otlp_http)
+        changed_http = (protocols.http or OtlpHttp()).model_copy(update={"endpoint": otlp_http})
+        protocols = protocols.model_copy(update={"http": changed_http})
+    receivers = config.distributor.receivers.model_copy(update={"otlp": Otlp(protocols=protocols)})
+    return config.model_copy(
+        update={
+            "server": config.server.model_copy(update=server),
+            "distributor": Distributor(receivers=receivers),
+        }
+    )
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Return host and port of HOST:PORT; an empty host is every interface. Raises ConfigError."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
+        msg = f"expected HOST:PORT, for example 127.0.0.1:3200, found {address!r}"
+        raise ConfigError(msg)
+    return host.strip("[]"), int(port)
+
+
 def load(path: Path) -> Config:
     """Read a configuration file. Raises ConfigError with every key that is wrong."""
     try:

@@ -107,7 +107,8 @@ class Committer:
         """Refuse new requests, finish those that wait, and end the thread."""
         self._open = False
         self._queue.put(None)
-        await asyncio.to_thread(self._thread.join)
+        if self._thread.is_alive():
+            await asyncio.to_thread(self._thread.join)
 
     async def push(self, tenant: str, body: bytes) -> int:
         """Return how many spans `body` held, once they are on disk and every later query sees them.

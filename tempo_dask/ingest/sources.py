@@ -40,9 +40,18 @@ class Sources:
         self._blocks = blocks
         self._live = live
         self._node = node
+        self._opened = asyncio.Event()
+
+    def open(self) -> None:
+        """Let queries in: what the log held is live again."""
+        self._opened.set()
 
     async def snapshot(self, tenant: str) -> tuple[ScanSource, ...]:
-        """Return immutable sources that together hold every span acknowledged before this call, once."""
+        """Return immutable sources that together hold every span acknowledged before this call, once.
+
+        While the server starts, waits until `open` is called.
+        """
+        await self._opened.wait()
         await asyncio.wrap_future(self._live.caught_up(tenant))
         while True:
             listed = await asyncio.to_thread(self._blocks.snapshot, tenant)

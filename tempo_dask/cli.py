@@ -1,0 +1,101 @@
+"""The command line: `tempo-dask serve`, `load`, `traceql` and `version`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from tempo_dask import cli_traceql, config
+from tempo_dask.errors import TempoDaskError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="""A trace store and TraceQL engine that serves Grafana Tempo's API.
+
+Start with `tempo-dask serve`, send spans to port 4317 (OTLP gRPC) or 4318 (OTLP HTTP), and point Grafana's
+Tempo data source at port 3200.""",
+)
+app.add_typer(cli_traceql.app, name="traceql")
+
+_SERVE_EPILOG = """**Examples**
+
+`tempo-dask serve` listens on Tempo's ports and keeps everything below ./data
+
+`tempo-dask serve --data-dir /var/lib/tempo --otlp-grpc-address 0.0.0.0:4317` takes spans from other machines
+
+`tempo-dask serve --http-address 127.0.0.1:0` takes a free port and says which
+
+`tempo-dask serve --config tempo.yaml --scheduler tcp://scheduler:8786` runs queries on a Dask cluster
+
+Then ask: `curl 'localhost:3200/api/search?q={status=error}'`
+"""
+
+
+@app.command(epilog=_SERVE_EPILOG)
+def serve(
+    config_file: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="Configuration in Tempo's YAML; its keys and defaults."),
+    ] = None,
+    data_dir: Annotated[
+        Path,
+        typer.Option(metavar="DIR", help="Holds blocks, the write-ahead log, and nothing else is written anywhere."),
+    ] = Path("data"),
+    http_address: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="The query API. Default: port 3200 on every interface.")
+    ] = None,
+    grpc_address: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="gRPC. Default: port 9095 on every interface.")
+    ] = None,
+    otlp_grpc_address: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Takes spans by OTLP gRPC. Default: localhost:4317.")
+    ] = None,
+    otlp_http_address: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Takes spans by OTLP HTTP. Default: localhost:4318.")
+    ] = None,
+    scheduler: Annotated[
+        str, typer.Option(metavar="local|tcp://HOST:PORT", help="Where queries run: here, or on a Dask cluster.")
+    ] = "local",
+) -> None:
+    """Run the server until it is told to stop (Ctrl-C or SIGTERM); it then exits with status 0.
+
+    A port of 0 takes a free one. When everything listens, one line says where: `listening http=... grpc=...
+    otlp_grpc=... otlp_http=...`. What was acknowledged survives any end of the process.
+    """
+    try:
+        settings = config.with_addresses(
+            config.load(config_file) if config_file else config.Config(),
+            http=http_address,
+            grpc=grpc_address,
+            otlp_grpc=otlp_grpc_address,
+            otlp_http=otlp_http_address,
+        )
+        # Imported when it is needed: a second's worth of libraries that the other commands do without.
+        importlib.import_module("tempo_dask.service").serve(settings, data_dir, scheduler)
+    except (TempoDaskError, OSError) as error:
+        fail(str(error))
+
+
+@app.command()
+def version() -> None:
+    """Say which version this is."""
+    typer.echo(f"tempo-dask {installed_version('tempo-dask')} (python {sys.version.split()[0]})")
+
+
+def fail(message: str) -> NoReturn:
+    """End with a message and status 1."""
+    typer.echo(f"error: {message}", err=True)
+    raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

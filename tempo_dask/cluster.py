@@ -1,0 +1,19 @@
+"""Where queries run: `local`, or the Dask cluster behind a scheduler's address."""
+
+from __future__ import annotations
+
+import os
+
+from tempo_dask.engine.executors import Executor
+from tempo_dask.engine.local import LocalExecutor
+from tempo_dask.errors import BadRequest
+
+LOCAL = "local"
+
+
+def open_executor(scheduler: str) -> Executor:
+    """Return the executor for `local` or `tcp://HOST:PORT`."""
+    if scheduler == LOCAL:
+        return LocalExecutor(len(os.sched_getaffinity(0)))
+    msg = f"expected a scheduler of local or tcp://HOST:PORT, found {scheduler!r}"
+    raise BadRequest(msg)

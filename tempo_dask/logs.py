@@ -1,0 +1,54 @@
+"""Log lines as Tempo's: one event a line, in logfmt or JSON, on standard error."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from datetime import UTC, datetime
+from typing import Literal
+
+import orjson
+
+_BARE = re.compile(r"[^\s\"=\\]+")
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
+_NAMES = {logging.DEBUG: "debug", logging.INFO: "info", logging.WARNING: "warn"}
+
+
+def set_up(level: Literal["debug", "info", "warn", "error"], form: Literal["logfmt", "json"]) -> None:
+    """Send the log of this process to standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Logfmt() if form == "logfmt" else Json())
+    logging.basicConfig(level=_LEVELS[level], handlers=[handler], force=True)
+
+
+def _fields(record: logging.LogRecord) -> dict[str, str]:
+    fields = {
+        "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "level": _NAMES.get(record.levelno, "error"),
+        "caller": f"{record.name}:{record.lineno}",
+        "msg": record.getMessage(),
+    }
+    if record.exc_info:
+        fields["err"] = logging.Formatter().formatException(record.exc_info)
+    return fields
+
+
+class Logfmt(logging.Formatter):
+    """`key=value` pairs; values with spaces are quoted."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        return " ".join(f"{key}={_quoted(value)}" for key, value in _fields(record).items())
+
+
+class Json(logging.Formatter):
+    """One JSON object."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        return orjson.dumps(_fields(record)).decode()
+
+
+def _quoted(text: str) -> str:
+    return text if _BARE.fullmatch(text) else orjson.dumps(text).decode()

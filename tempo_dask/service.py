@@ -1,0 +1,113 @@
+"""The server process: storage, write path, engine and network, wired together. Only the command line imports this."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from pathlib import Path
+
+import uvloop
+from storage.block_store import BlockStore
+
+from storage.data_dir import DataDir
+from storage.errors import StorageError
+from storage.objects import open_store
+from storage.wal import Wal
+from tempo_dask import logs, telemetry
+from tempo_dask.api.contracts import Api
+from tempo_dask.cluster import open_executor
+from tempo_dask.config import Config
+from tempo_dask.engine.engine import Engine
+from tempo_dask.errors import TempoDaskError
+from tempo_dask.ingest.flush import FlushLimits
+from tempo_dask.ingest.live import LiveLimits
+from tempo_dask.ingest.pipeline import Pipeline
+from tempo_dask.ingest.sources import Sources
+from tempo_dask.kernels import otlp
+from tempo_dask.listeners import Listeners
+from tempo_dask.operations import Operations
+
+log = logging.getLogger(__name__)
+
+
+class StartFailed(TempoDaskError):
+    """The server cannot start; the message says why."""
+
+
+def serve(config: Config, data_dir: Path, scheduler: str) -> None:
+    """Run the server until SIGTERM or SIGINT. Raises StartFailed where it cannot start."""
+    logs.set_up(config.server.log_level, config.server.log_format)
+    try:
+        with (
+            DataDir(data_dir) as data,
+            Wal(config.storage.trace.wal.path or data.wal_path, data.node) as wal,
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        ):
+            blocks = BlockStore(open_store(str(config.storage.trace.local.path or data.blocks_path)))
+            runner.run(_serve(config, wal, blocks, data.node, scheduler))
+    except (StorageError, OSError) as error:
+        raise StartFailed(str(error)) from error
+    log.info("stopped")
+
+
+async def _serve(config: Config, wal: Wal, blocks: BlockStore, node: str, scheduler: str) -> None:
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    pipeline = _pipeline(config, wal, blocks, node)
+    sources = Sources(blocks, pipeline.live, node)
+    operations = Operations(pipeline, blocks)
+    executor = open_executor(scheduler)
+    api = Api(
+        Engine(sources, executor),
+        operations,
+        observe=telemetry.observe_request,
+        prefix=config.http_api_prefix,
+        version=telemetry.VERSION,
+    )
+    listeners = Listeners(config, api, pipeline.push)
+    try:
+        addresses = await listeners.start()
+        await asyncio.to_thread(_replay, pipeline, blocks, node)
+        pipeline.start()
+        sources.open()
+        operations.started()
+        sys.stdout.write(f"listening {addresses}\n")
+        sys.stdout.flush()
+        await stopping.wait()
+        log.info("stopping")
+        operations.stopping()
+        await listeners.stop_receiving()
+        await pipeline.close()
+        if config.ingester.flush_all_on_shutdown:
+            await asyncio.to_thread(pipeline.flush)
+    finally:
+        await listeners.stop()
+        await asyncio.to_thread(pipeline.stop)
+        executor.close()
+
+
+def _pipeline(config: Config, wal: Wal, blocks: BlockStore, node: str) -> Pipeline:
+    ingester = config.ingester
+    return Pipeline(
+        wal,
+        blocks,
+        node=node,
+        check=otlp.check,
+        decode=otlp.decode,
+        live_limits=LiveLimits(live_bytes=2 * ingester.max_live_bytes),
+        flush_limits=FlushLimits(
+            max_block_duration_s=ingester.max_block_duration.total_seconds(),
+            max_block_bytes=ingester.max_block_bytes,
+            live_bytes=ingester.max_live_bytes,
+        ),
+        flush_period_s=ingester.flush_check_period.total_seconds(),
+    )
+
+
+def _replay(pipeline: Pipeline, blocks: BlockStore, node: str) -> None:
+    flushed = {tenant: blocks.snapshot(tenant).flushed.get(node, 0) for tenant in blocks.tenants()}
+    spans = pipeline.replay(flushed)
+    log.info("replayed %d spans of %d tenants", spans, len(pipeline.live.usage()))
