@@ -96,7 +96,8 @@ def _records(stream: io.BufferedReader) -> Iterator[bytes]:
         length = int.from_bytes(prefix, "big")
         if length > MAX_RECORD_BYTES:
             raise _Unexpected(
-                f"expected a record of at most {MAX_RECORD_BYTES} bytes, its length says {length}: is it OTLP?"
+                "expected protobuf, JSON or length-prefixed records of OTLP; "
+                f"read as records, the next one would have {length} bytes"
             )
         body = stream.read(length)
         if len(prefix) < LENGTH_BYTES or len(body) < length:

@@ -6,6 +6,7 @@ import gzip
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from email.utils import formatdate
 from pathlib import Path
 
@@ -229,10 +230,8 @@ def test_the_summary_and_the_bar_are_printed(
 def test_any_bytes_are_read_or_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "any"
     path.write_bytes(content)
-    try:
+    with suppress(UnreadableFile):
         assert all(request.spans >= 0 for request in read_requests(path))
-    except UnreadableFile as error:
-        assert str(path) in str(error)
 
 
 @pytest.mark.parametrize("name", ["small.otlp.pb.gz", "essvt.otlp.pb.gz"])
