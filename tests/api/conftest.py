@@ -1,0 +1,59 @@
+"""The HTTP API over a fake engine, on a real socket."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from tornado.httpclient import AsyncHTTPClient, HTTPResponse
+from tornado.httpserver import HTTPServer
+from tornado.testing import bind_unused_port
+
+from tempo_dask.api.contracts import Api
+from tempo_dask.api.http.app import make_app, make_server
+from tests.api.fakes import FakeEngine, FakeOperations
+
+NOW_NS = 1_700_000_000_000_000_000
+
+
+@dataclass
+class Served:
+    """A server in this loop, and what it was asked."""
+
+    engine: FakeEngine = field(default_factory=FakeEngine)
+    operations: FakeOperations = field(default_factory=FakeOperations)
+    observed: list[tuple[str, str, int, float]] = field(default_factory=list)
+    prefix: str = ""
+    port: int = 0
+
+    def listen(self) -> HTTPServer:
+        api = Api(
+            self.engine,
+            self.operations,
+            observe=lambda *answer: self.observed.append(answer),
+            now_ns=lambda: NOW_NS,
+            prefix=self.prefix,
+            version="1.2.3",
+        )
+        server = make_server(make_app(api))
+        socket, self.port = bind_unused_port()
+        server.add_socket(socket)
+        return server
+
+    async def fetch(self, path: str, method: str = "GET", **options: Any) -> HTTPResponse:
+        options = {"follow_redirects": False, "allow_nonstandard_methods": True, "decompress_response": False} | options
+        url = f"http://127.0.0.1:{self.port}{path}"
+        return await AsyncHTTPClient().fetch(url, method=method, raise_error=False, **options)
+
+
+@pytest.fixture
+async def served(request: pytest.FixtureRequest) -> AsyncIterator[Served]:
+    """Serve the API; an indirect parameter is the prefix."""
+    found = Served(prefix=getattr(request, "param", ""))
+    server = found.listen()
+    yield found
+    server.stop()
+    await server.close_all_connections()
+    AsyncHTTPClient().close()
