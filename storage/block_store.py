@@ -1,0 +1,228 @@
+"""Blocks of all tenants in an object store: published through the commit log, opened once, swept when not listed.
+
+A block is the folder `<tenant>/<block id>/`. Its files are durable, names and all, before the entry of the log that
+lists it is created; so no list ever names a block that a power cut can take. A folder that no list names is never
+read: it is a block being written, one that was removed from the list, or what a crash left (see `storage.sweep`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from storage.block_files import BlockFormat, EncodedBlock, ObjectFiles
+from storage.block_list import BlockList, BlockRecord, WalRange
+from storage.columns import ScanSource, SourceMeta, SpanTables
+from storage.commit_log import AlreadyFlushed, CommitConflict, CommitLog
+from storage.errors import StorageError
+from storage.object_store import ObjectStore, StoreUnavailable
+from storage.sweep import DESCRIPTION, MAX_PUBLISH_NS, delete_block, sweep
+from storage.tenants import InvalidTenant, check_tenant
+
+log = logging.getLogger(__name__)
+
+#: A block that could not be opened is tried again after so long.
+RETRY_S = 10.0
+PARALLEL_OPENS = 8
+
+
+class PublishTooSlow(StorageError):
+    """A block took so long to write that its files may be swept as a leftover; it was not listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockSnapshot:
+    """A tenant's blocks at one entry of the commit log; it stays right while queries run on it.
+
+    `flushed` says for each node up to which of its records these blocks hold everything. `set_aside` says of
+    blocks that could not be opened why: what is answered without them is partial.
+    """
+
+    number: int
+    blocks: tuple[ScanSource, ...]
+    flushed: Mapping[str, int]
+    set_aside: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _SetAside:
+    """A block that could not be opened."""
+
+    reason: str
+    retry_at: float  # on the monotonic clock, seconds
+
+
+class BlockStore:
+    """The blocks in an object store. Methods may be called from many threads; all raise StoreUnavailable."""
+
+    def __init__(
+        self,
+        objects: ObjectStore,
+        block_format: BlockFormat,
+        *,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._objects = objects
+        self._format = block_format
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._logs: dict[str, CommitLog] = {}
+        self._opened: dict[str, dict[str, ScanSource | _SetAside]] = {}
+
+    def tenants(self) -> list[str]:
+        """Return the names of all tenants that have a commit log, here or from other processes."""
+        with self._lock:
+            known = set(self._logs)
+        names = [name for name in self._objects.folders("") if _is_tenant(name)]
+        return [name for name in names if name in known or "log" in self._objects.folders(name)]
+
+    def block_list(self, tenant: str) -> BlockList:
+        """Return what the commit log lists now, without opening anything. Raises InvalidTenant, BrokenLog."""
+        return self._log(tenant).read()
+
+    def snapshot(self, tenant: str, start_ns: int = 0, end_ns: int = 2**64) -> BlockSnapshot:
+        """Return the newest list with those blocks opened that may hold traces in [start_ns, end_ns].
+
+        It holds everything this process has published. Blocks that cannot be opened are set aside, with a warning,
+        and tried again later. Raises InvalidTenant, BrokenLog.
+        """
+        listed = self.block_list(tenant)
+        wanted = [
+            block_id
+            for block_id, record in listed.blocks.items()
+            if record["start_ns"] <= end_ns and start_ns <= record["end_ns"]
+        ]
+        opened = self._open_all(tenant, wanted, listed)
+        blocks = tuple(block for block in opened.values() if not isinstance(block, _SetAside))
+        set_aside = {block_id: block.reason for block_id, block in opened.items() if isinstance(block, _SetAside)}
+        return BlockSnapshot(listed.number, blocks, listed.flushed, set_aside)
+
+    def publish(
+        self, tenant: str, tables: SpanTables, *, node: str, first_seq: int, last_seq: int, arrived_ns: int
+    ) -> SourceMeta | None:
+        """Write the spans of a tenant's records `first_seq` to `last_seq` of a node as a block, and list it.
+
+        Once this returns, the records may leave that node's log: the block is durable and so is the number. Records
+        that hold no spans make no block (None), but move the number on.
+
+        Raises AlreadyFlushed where any of these records is in blocks already, as they may be when an earlier call
+        failed on its last step: then look at `snapshot(tenant).flushed`. After any other error they are not listed,
+        except that after StoreUnavailable they may be, or on a remote store may yet come to be.
+        """
+        commits, covered = self._log(tenant), {node: WalRange(first_seq, last_seq)}
+        if (done := commits.read().flushed.get(node, 0)) >= first_seq:
+            msg = f"node {node} has flushed up to {done}, so {first_seq} to {last_seq} cannot be published"
+            raise AlreadyFlushed(msg)
+        if tables.spans.num_rows == 0:
+            commits.commit(flushed=covered)
+            return None
+        started_ns = self._clock()
+        block_id = str(uuid.uuid4())
+        block = self._format.write(
+            tables,
+            block_id=block_id,
+            tenant=tenant,
+            node=node,
+            first_seq=first_seq,
+            last_seq=last_seq,
+            arrived_ns=arrived_ns,
+        )
+        size_bytes = self._store(f"{tenant}/{block_id}", block.files)
+        if self._clock() - started_ns > MAX_PUBLISH_NS:
+            msg = f"block {block_id} took too long to write"
+            raise PublishTooSlow(msg)
+        self._list(
+            commits, f"{tenant}/{block_id}", _record(block, node, covered[node], arrived_ns, size_bytes), covered
+        )
+        return block.meta
+
+    def sweep(self, tenant: str, *, removed_grace_ns: int) -> list[str]:
+        """Delete the files of blocks that nobody lists or reads any more; return their ids."""
+        return sweep(self._objects, tenant, self._log(tenant).read, self._clock(), removed_grace_ns)
+
+    def _log(self, tenant: str) -> CommitLog:
+        with self._lock:
+            if tenant not in self._logs:
+                self._logs[tenant] = CommitLog(self._objects, check_tenant(tenant), clock=self._clock)
+            return self._logs[tenant]
+
+    def _store(self, prefix: str, files: Mapping[str, bytes | pa.Buffer]) -> int:
+        """Store the files of a block durably, the description first; return their size in bytes."""
+        names = sorted(files, key=lambda name: name != DESCRIPTION)
+        keys = [f"{prefix}/{name}" for name in names]
+        try:
+            for key, name in zip(keys, names, strict=True):
+                self._objects.put(key, memoryview(files[name]))
+            self._objects.sync(keys)
+        except StoreUnavailable:
+            self._discard(prefix)  # the disk may be full: give back what it took
+            raise
+        return sum(len(memoryview(data)) for data in files.values())
+
+    def _list(self, commits: CommitLog, prefix: str, record: BlockRecord, covered: Mapping[str, WalRange]) -> None:
+        try:
+            commits.commit(add=[record], flushed=covered)
+        except CommitConflict:
+            self._discard(prefix)
+            raise
+
+    def _discard(self, prefix: str) -> None:
+        """Delete the files of a block that will not be listed, as far as that can be done now."""
+        with contextlib.suppress(StoreUnavailable):
+            delete_block(self._objects, self._objects.list(prefix))
+
+    def _open_all(self, tenant: str, wanted: Sequence[str], listed: BlockList) -> dict[str, ScanSource | _SetAside]:
+        """Return the wanted blocks, in order, opened now or before."""
+        with self._lock:
+            kept = self._opened.setdefault(tenant, {})
+            for block_id in kept.keys() - listed.blocks.keys():
+                del kept[block_id]
+            opened = {block_id: kept[block_id] for block_id in wanted if block_id in kept}
+        now = time.monotonic()
+        absent = [b for b in wanted if b not in opened or (isinstance(o := opened[b], _SetAside) and o.retry_at <= now)]
+        if absent:
+            with ThreadPoolExecutor(min(PARALLEL_OPENS, len(absent))) as pool:
+                found = dict(zip(absent, pool.map(lambda block_id: self._open(tenant, block_id), absent), strict=True))
+            opened |= found
+            with self._lock:
+                kept.update(found)
+        return {block_id: opened[block_id] for block_id in wanted}
+
+    def _open(self, tenant: str, block_id: str) -> ScanSource | _SetAside:
+        try:
+            return self._format.open(ObjectFiles(self._objects, f"{tenant}/{block_id}"))
+        except (StorageError, OSError, ValueError, TypeError, KeyError, pa.ArrowException) as error:
+            log.warning("block %s of tenant %s is set aside: %s", block_id, tenant, error)
+            return _SetAside(str(error), time.monotonic() + RETRY_S)
+
+
+def _record(block: EncodedBlock, node: str, covered: WalRange, arrived_ns: int, size_bytes: int) -> BlockRecord:
+    """Return what the log keeps of a block: what listing, pruning by time, compaction and retention need."""
+    meta = block.meta
+    return {
+        "id": meta.id,
+        "node": node,
+        "first_seq": covered.first,
+        "last_seq": covered.last,
+        "arrived_ns": arrived_ns,
+        "start_ns": meta.start_ns,
+        "end_ns": meta.end_ns,
+        "span_count": meta.span_count,
+        "trace_count": meta.trace_count,
+        "size_bytes": size_bytes,
+    }
+
+
+def _is_tenant(name: str) -> bool:
+    try:
+        return bool(check_tenant(name))
+    except InvalidTenant:
+        return False
