@@ -113,7 +113,8 @@ def _is_json(text: bytes) -> bool:
     return True
 
 
-def _count_protobuf(body: bytes) -> int:
+def count_spans(body: bytes) -> int:
+    """Return how many spans a protobuf request holds. Raises ValueError where it is none."""
     try:
         request = ExportTraceServiceRequest.FromString(body)
     except DecodeError as error:
@@ -141,4 +142,4 @@ def _list(holder: object, *spellings: str) -> list[object]:
     return found
 
 
-_COUNT: dict[str, Callable[[bytes], int]] = {PROTOBUF: _count_protobuf, JSON: _count_json}
+_COUNT: dict[str, Callable[[bytes], int]] = {PROTOBUF: count_spans, JSON: _count_json}
