@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 
 from tempo_dask.api.decode_arguments import Arguments
 from tempo_dask.api.decode_durations import parse_go_duration, parse_prometheus_duration
@@ -20,6 +21,7 @@ from traceql.durations import format_duration
 REVERSED = "end must be greater than start"
 
 _PREFIX = "compiling query: "
+_FLOAT = re.compile(r"[0-9.eE+-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +127,13 @@ def _read_step(arguments: Arguments, times: _Times) -> int:
 def _parse_step(text: str) -> int:
     """Return nanoseconds of `15`, `0.5` or `1m30s`."""
     try:
-        seconds = Decimal(text)
-    except InvalidOperation:
+        seconds = float(text) if _FLOAT.fullmatch(text) else math.nan
+    except ValueError:
+        seconds = math.nan
+    if math.isnan(seconds):
         return parse_go_duration(text)
-    if "_" in text:
-        msg = "digits are not grouped"
-        raise ValueError(msg)
-    if not seconds.is_finite() or abs(seconds) >= 1 << 33:
-        msg = "no number of seconds that a duration can hold"
+    if abs(seconds) >= 1 << 33:
+        msg = "more seconds than a duration can hold"
         raise ValueError(msg)
     return int(seconds * SECOND_NS)
 

@@ -168,6 +168,22 @@ async def test_prefix_stands_before_api_paths_alone(served: Served) -> None:
     assert found == {"/tempo/api/echo": 200, "/api/echo": 404, "/ready": 200, "/tempo/ready": 404}
 
 
+async def test_a_long_query_fits_into_the_url_and_a_longer_one_is_refused(served: Served) -> None:
+    assert (await served.fetch("/api/search?q={}" + "%20" * 131_070)).code == 200
+    answer = await served.fetch("/api/search?q={}" + "%20" * 131_071)
+    assert (answer.code, answer.body[:65]) == (
+        400,
+        b"TraceQL expression exceeds the configured maximum size of 131072 ",
+    )
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/search?q=%ff%00", "/api/traces/%zz", "/api/search?limit=%", "/api/traces/a%2Fb"]
+)
+async def test_broken_escapes_are_refused(served: Served, path: str) -> None:
+    assert (await served.fetch(path)).code == 400
+
+
 async def test_bad_query_says_where_and_what_was_expected(served: Served) -> None:
     answer = await served.fetch("/api/search?q=%7B%20%7D%20%7C%20rate(")
     expected = "invalid TraceQL query: parse error at line 1, col 12: syntax error: unexpected $end, expecting )"
