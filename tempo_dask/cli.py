@@ -12,6 +12,7 @@ import typer
 
 from tempo_dask import cli_traceql, config
 from tempo_dask.errors import TempoDaskError
+from tempo_dask.load import load_files
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -84,6 +85,32 @@ def serve(
         fail(str(error))
 
 
+_LOAD_EPILOG = """**Examples**
+
+`tempo-dask load spans.otlp.pb.gz`
+
+`tempo-dask load --to http://collector:4318 monday.jsonl tuesday.jsonl.gz`
+"""
+
+
+@app.command(epilog=_LOAD_EPILOG)
+def load(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Recorded OTLP.", show_default=False)],
+    to: Annotated[str, typer.Option("--to", metavar="URL", help="The OTLP/HTTP endpoint.")] = "http://127.0.0.1:4318",
+) -> None:
+    """Send recorded spans to a server.
+
+    A file holds OTLP as protobuf, as JSON, as a line of JSON per request, or as requests that each follow their
+    length; any of them may be gzipped. What it is, its bytes tell.
+    """
+    try:
+        report = load_files(files, to)
+    except (TempoDaskError, OSError) as error:
+        fail(str(error))
+    if report.failed:
+        raise typer.Exit(1)
+
+
 @app.command()
 def version() -> None:
     """Say which version this is."""
@@ -99,3 +126,7 @@ def fail(message: str) -> NoReturn:
 def main() -> None:
     """Run the command line."""
     app()
+
+
+if __name__ == "__main__":
+    main()

@@ -41,7 +41,7 @@ class Blocks(Protocol):
         ...
 
     def publish(
-        self, tenant: str, tables: SpanTables, *, node: str, first_seq: int, last_seq: int, arrived_ns: tuple[int, int]
+        self, tenant: str, tables: SpanTables, *, node: str, first_seq: int, last_seq: int, arrived_ns: int
     ) -> object:
         """Write a block and list it, in one step with the node's new flushed number."""
         ...
@@ -125,7 +125,7 @@ class Flusher:
             node=self._node,
             first_seq=merged.first_seq,
             last_seq=merged.last_seq,
-            arrived_ns=merged.arrived_ns,
+            arrived_ns=merged.arrived_ns[1],
         )
         telemetry.BLOCKS_FLUSHED.inc()
         telemetry.FLUSH_SIZE.observe(sum(chunk.nbytes for chunk in chunks))

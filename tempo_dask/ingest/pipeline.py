@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Protocol
 
 from storage.chunk import merge_chunks
+from storage.wal import WalRecord
 from tempo_dask.ingest import flush as flushing
 from tempo_dask.ingest.background import Background
 from tempo_dask.ingest.commit_group import Check, Committer, WriteAheadLog
@@ -23,19 +24,10 @@ log = logging.getLogger(__name__)
 REPLAY_GROUP = 256
 
 
-class LoggedRecord(Protocol):
-    """A record as the log gives it back."""
-
-    seq: int
-    tenant: str
-    body: bytes
-    arrived_ns: int
-
-
 class Log(WriteAheadLog, flushing.ReleasableLog, Protocol):
     """The write-ahead log."""
 
-    def replay(self, after: Mapping[str, int]) -> Iterable[LoggedRecord]:
+    def replay(self, after: Mapping[str, int]) -> Iterable[WalRecord]:
         """Return the records behind each tenant's number, ascending."""
         ...
 
@@ -95,7 +87,7 @@ class Pipeline:
         for thread in (self._flushing, self._merging, self._decoding):
             thread.stop()
 
-    def _take_over(self, group: Sequence[LoggedRecord]) -> int:
+    def _take_over(self, group: Sequence[WalRecord]) -> int:
         verdicts = self._check([record.body for record in group])
         records = [
             Record(logged.seq, logged.tenant, logged.body, verdict.spans, logged.arrived_ns)
@@ -110,7 +102,7 @@ class Pipeline:
         return sum(record.spans for record in records)
 
 
-def _groups(records: Iterable[LoggedRecord]) -> Iterator[list[LoggedRecord]]:
+def _groups(records: Iterable[WalRecord]) -> Iterator[list[WalRecord]]:
     iterator = iter(records)
     while group := list(islice(iterator, REPLAY_GROUP)):
         yield group

@@ -57,7 +57,7 @@ class FakeBlocks:
         return self.lists.get(tenant, FakeBlockList())
 
     def publish(
-        self, tenant: str, tables: SpanTables, *, node: str, first_seq: int, last_seq: int, arrived_ns: tuple[int, int]
+        self, tenant: str, tables: SpanTables, *, node: str, first_seq: int, last_seq: int, arrived_ns: int
     ) -> None:
         if self.fail_before:
             self.fail_before -= 1

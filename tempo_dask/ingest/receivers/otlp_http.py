@@ -19,15 +19,21 @@ from tempo_dask.ingest.receivers.otlp_grpc import RECEIVER, SUCCESS, Push
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
 DEFAULT_MAX_BODY_BYTES = 20 << 20
-#: What is larger than the limit is read to its end (and forgotten piece by piece), so that a client which sends
-#: before it listens hears why it is refused; beyond this the connection is closed.
-LARGEST_DRAINED_BODY = 1 << 30
+#: A body that is refused is read to its end all the same, and forgotten piece by piece, so that a client which
+#: sends before it listens hears why it is refused; beyond this size the connection is closed.
+LARGEST_DRAINED_BODY = 256 << 20
 READ_BYTES = 1 << 16
 IDLE_TIMEOUT_S = 120
 BODY_TIMEOUT_S = 30
 
 #: HTTP status and gRPC code of an error.
 _CODES = ((TooManyRequests, 429, 8), (Unavailable, 503, 14), (BadRequest, 400, 3))
+
+
+class UnsupportedMediaType(TempoDaskError):
+    """The body is neither protobuf nor JSON."""
+
+    status = 415
 
 
 class OtlpHttpReceiver:
@@ -101,47 +107,44 @@ class TracesHandler(_Plain):
         self._limit = max_body_bytes
         self._parts: list[bytes] = []
         self._size = 0
+        self._refusal: TempoDaskError | None = None
 
     def prepare(self) -> None:
-        """Refuse by the headers alone what they show to be wrong."""
+        """See by the headers alone what is wrong, so that the body need not be kept."""
         self._media_type = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         self._encoding = self.request.headers.get("Content-Encoding", "")
-        if self._media_type not in (JSON, PROTOBUF):
-            self.say(415, f"415 unsupported media type, supported: [{JSON}, {PROTOBUF}]")
-            return
         try:
+            self._require_media_type()
             content_encoding.require_known(self._encoding)
             self._require_size(int(self.request.headers.get("Content-Length", 0)))
-        except BadRequest as error:
-            self._refuse(error)
+        except TempoDaskError as error:
+            self._refusal = error
 
     def data_received(self, chunk: bytes) -> None:
-        """Keep what comes, up to the limit."""
+        """Keep what comes, up to the limit, and let go of it beyond."""
         self._size += len(chunk)
-        try:
-            self._require_size(self._size)
-        except BadRequest as error:
-            self._parts.clear()
-            self._refuse(error)
-        else:
+        if self._refusal is None:
             self._parts.append(chunk)
+            try:
+                self._require_size(self._size)
+            except BadRequest as error:
+                self._refusal = error
+                self._parts.clear()
 
     async def post(self) -> None:
         """Take the request in and acknowledge it."""
         started = time.perf_counter()
-        body = b"".join(self._parts)
-        self._parts.clear()
         try:
-            if self._encoding or self._media_type == JSON:
-                body = await asyncio.to_thread(self._to_protobuf, body)
-            spans = await self._push(self._tenant, body)
+            spans = await self._push(self._tenant, await self._protobuf())
+        except UnsupportedMediaType as error:
+            self.say(error.status, str(error))
         except TempoDaskError as error:
             self._refuse(error)
-            return
-        telemetry.ACCEPTED_SPANS.add(RECEIVER, "http", spans)
-        telemetry.PUSH_DURATION.observe(time.perf_counter() - started)
-        self.set_header("Content-Type", self._media_type)
-        self.finish(b'{"partialSuccess":{}}' if self._media_type == JSON else SUCCESS)
+        else:
+            telemetry.ACCEPTED_SPANS.add(RECEIVER, "http", spans)
+            telemetry.PUSH_DURATION.observe(time.perf_counter() - started)
+            self.set_header("Content-Type", self._media_type)
+            self.finish(b'{"partialSuccess":{}}' if self._media_type == JSON else SUCCESS)
 
     def write_error(self, status_code: int, **_: Any) -> None:
         """Answer what no method answers, and what failed."""
@@ -150,9 +153,24 @@ class TracesHandler(_Plain):
         else:
             self.say(status_code, "")
 
-    def _to_protobuf(self, body: bytes) -> bytes:
+    async def _protobuf(self) -> bytes:
+        """Return the body as protobuf. Raises what was found to be wrong with it."""
+        if self._refusal is not None:
+            raise self._refusal
+        body = b"".join(self._parts)
+        self._parts.clear()
+        if self._encoding or self._media_type == JSON:
+            return await asyncio.to_thread(self._translate, body)
+        return body
+
+    def _translate(self, body: bytes) -> bytes:
         body = content_encoding.decompress(self._encoding, body, self._limit)
         return otlp_json.to_protobuf(body) if self._media_type == JSON else body
+
+    def _require_media_type(self) -> None:
+        if self._media_type not in (JSON, PROTOBUF):
+            msg = f"415 unsupported media type, supported: [{JSON}, {PROTOBUF}]"
+            raise UnsupportedMediaType(msg)
 
     def _require_size(self, size: int) -> None:
         if size > self._limit:

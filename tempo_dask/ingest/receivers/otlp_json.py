@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from tempo_dask.ingest.records import MalformedRequest
 
+_FIELD = re.compile(r"Failed to parse (\S+) field: ")
 #: Fields that hold ids, in both spellings, and their size in bytes.
 _ID_SIZES: Mapping[str, int] = {
     "traceId": 16, "trace_id": 16,
@@ -36,8 +38,14 @@ def to_protobuf(body: bytes) -> bytes:
             _convert(node)
         message = json_format.ParseDict(request, ExportTraceServiceRequest(), ignore_unknown_fields=True)
     except (json_format.ParseError, RecursionError) as error:
-        raise MalformedRequest(str(error) or "too deeply nested") from error
+        raise MalformedRequest(_shorter(str(error))) from error
     return message.SerializeToString()
+
+
+def _shorter(text: str) -> str:
+    """Return the parser's message with the way to the field as a dotted path, of which the end is kept."""
+    path = _FIELD.findall(text)
+    return ".".join(path[-6:]) + ": " * bool(path) + _FIELD.sub("", text)
 
 
 def _parse(body: bytes) -> dict[str, Any]:
