@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -51,6 +51,8 @@ class Question:
             connection.request("GET", f"{quote(self.path)}?{urlencode(self.parameters)}")
             response = connection.getresponse()
             body = response.read()
+        except (OSError, HTTPException) as error:
+            raise DemoFailed(f"{self.curl(url)}\nwas not answered: {error}") from error
         finally:
             connection.close()
         if response.status != 200:
