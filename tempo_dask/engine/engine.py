@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tempo_dask.engine.executors import Executor
-from tempo_dask.engine.requests import SearchRequest
-from tempo_dask.engine.results import SearchResult
+from tempo_dask.engine.query_range import query_range
+from tempo_dask.engine.requests import RangeRequest, SearchRequest
+from tempo_dask.engine.results import RangeResult, SearchResult
 from tempo_dask.engine.search import search
 from tempo_dask.engine.sources import SnapshotProvider
 
@@ -25,3 +26,7 @@ class Engine:
     async def search(self, request: SearchRequest) -> SearchResult:
         """Return the newest traces with a match."""
         return await search(request, self.sources, self.executor)
+
+    async def query_range(self, request: RangeRequest) -> RangeResult:
+        """Return samples per interval of a metrics query."""
+        return await query_range(request, self.sources, self.executor)

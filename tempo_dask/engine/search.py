@@ -9,8 +9,9 @@ from tempo_dask.engine.requests import SearchRequest
 from tempo_dask.engine.results import FoundSpan, FoundTrace, QueryMetrics, SearchResult, SpanSet
 from tempo_dask.engine.sources import SnapshotProvider, stitched
 from tempo_dask.physical.display import Display, ShownSpan
-from tempo_dask.physical.matches import Match, Matches
+from tempo_dask.physical.matches import Match
 from tempo_dask.physical.search import display_work, match_work
+from tempo_dask.physical.shown_attributes import bare_key
 from tempo_dask.physical.units import ScanUnit
 from tempo_dask.plan.build import build_search
 from tempo_dask.plan.nodes import NewestTraces, TimeRange
@@ -56,7 +57,8 @@ def _span_sets(match: Match, display: Display) -> Sequence[SpanSet]:
 
 
 def _span(span: ShownSpan) -> FoundSpan:
-    return FoundSpan(span.span_id, span.start_ns, span.duration_ns, span.name, span.attributes)
+    attributes = tuple((bare_key(attribute), value) for attribute, _, value in span.attributes)
+    return FoundSpan(span.span_id, span.start_ns, span.duration_ns, span.name, attributes)
 
 
 def _metrics(units: Sequence[ScanUnit]) -> QueryMetrics:

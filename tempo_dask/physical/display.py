@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from storage.columns import column_name
+from storage.columns import Scope, column_name
 from tempo_dask.physical.reader import Rows
-from tempo_dask.physical.shown_attributes import key_of, shown_attribute
+from tempo_dask.physical.shown_attributes import shown_attribute
 from tempo_dask.physical.shown_values import Shown
 from tempo_dask.physical.spansets import UnitScan
 from tempo_dask.physical.units import ScanUnit
 from tempo_dask.plan.nodes import ShownAttribute
-from traceql.ast import Intrinsic
+from traceql.ast import AttributeReference, Intrinsic
 from traceql.attributes import IntrinsicKind
 
 _ERROR = 2
@@ -38,13 +38,13 @@ _NOT_ATTRIBUTES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ShownSpan:
-    """A span as a result shows it."""
+    """A span as a result shows it; of each attribute the scope where it was found, None where it was not."""
 
     span_id: bytes
     start_ns: int
     duration_ns: int
     name: str | None
-    attributes: tuple[tuple[str, Shown], ...]
+    attributes: tuple[tuple[AttributeReference, Scope | None, Shown], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +90,11 @@ def _spans(rows: Rows, shown: Sequence[ShownAttribute], scan: UnitScan) -> list[
     starts = scan.reader.data("spans", "start")[rows].tolist()
     durations = scan.reader.data("spans", "duration_ns")[rows].tolist()
     names = _names(rows, shown, scan)
-    attributes: list[list[tuple[str, Shown]]] = [[] for _ in rows]
+    attributes: list[list[tuple[AttributeReference, Scope | None, Shown]]] = [[] for _ in rows]
     for attribute in shown:
         if not _is_own_field(attribute):
-            key = key_of(attribute.attribute)
-            for place, value in shown_attribute(attribute, rows, scan):
-                attributes[place].append((key, value))
+            for place, scope, value in shown_attribute(attribute, rows, scan):
+                attributes[place].append((attribute.attribute, scope, value))
     return [
         ShownSpan(span_id.tobytes(), start, duration, name, tuple(pairs))
         for span_id, start, duration, name, pairs in zip(ids, starts, durations, names, attributes, strict=True)
@@ -106,7 +105,7 @@ def _names(rows: Rows, shown: Sequence[ShownAttribute], scan: UnitScan) -> list[
     names: list[str | None] = [None] * len(rows)
     for attribute in shown:
         if attribute.attribute == Intrinsic(IntrinsicKind.NAME):
-            for place, name in shown_attribute(attribute, rows, scan):
+            for place, _, name in shown_attribute(attribute, rows, scan):
                 names[place] = str(name)
     return names
 
@@ -118,8 +117,9 @@ def _is_own_field(shown: ShownAttribute) -> bool:
 def _traces(rows: Sequence[int], scan: UnitScan) -> list[ShownTrace]:
     starts, ends = (scan.reader.data("traces", name) for name in ("start", "end"))
     services, names = (_texts(np.array(rows, np.int64), name, scan) for name in ("root_service", "root_name"))
+    known = _service_names(scan)
     return [
-        ShownTrace(int(ends[row] - starts[row]), service, name, _services(row, scan))
+        ShownTrace(int(ends[row] - starts[row]), service, name, _services(row, known, scan))
         for row, service, name in zip(rows, services, names, strict=True)
     ]
 
@@ -134,10 +134,9 @@ def _texts(rows: Rows, name: str, scan: UnitScan) -> list[str | None]:
     ]
 
 
-def _services(trace: int, scan: UnitScan) -> Mapping[str, tuple[int, int]]:
+def _services(trace: int, names: Sequence[str], scan: UnitScan) -> Mapping[str, tuple[int, int]]:
     """Return how many spans and errors each service has in a trace; spans without service count under ""."""
     first, stop = scan.reader.offsets[trace : trace + 2]
-    names = _service_names(scan)
     numbers = scan.reader.data("spans", "resource")[first:stop].tolist()
     errors = (scan.reader.data("spans", "status")[first:stop] == _ERROR).tolist()
     spans = Counter(names[number] for number in numbers)

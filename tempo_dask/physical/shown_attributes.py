@@ -10,43 +10,44 @@ from typing import TypeAlias
 
 import numpy as np
 
-from storage.columns import TableName
+from storage.columns import TABLE_OF_SCOPE, Scope, TableName
 from tempo_dask.kernels.predicates import Mask
 from tempo_dask.physical.bound import AttributeColumns, Constant, FirstOf, IntrinsicColumn
 from tempo_dask.physical.compare import satisfying_elements
 from tempo_dask.physical.operands import values_at
 from tempo_dask.physical.reader import Rows
-from tempo_dask.physical.shown_values import Shown, shown_values
+from tempo_dask.physical.shown_values import WITHOUT_ROWS, Shown, is_shown_as_nil, shown_values
 from tempo_dask.physical.spansets import UnitScan
 from tempo_dask.physical.values import Part
 from tempo_dask.plan.nodes import ShownAttribute, ShownIf
-from traceql.ast import Attribute, AttributeReference, Intrinsic
-from traceql.attributes import AttributeScope, IntrinsicKind
+from traceql.ast import AttributeReference, Intrinsic
 from traceql.operators import BinaryOperator
 from traceql.types import StaticType
 
-Entry: TypeAlias = tuple[int, Shown]
+Entry: TypeAlias = tuple[int, Scope | None, Shown]
+_Found: TypeAlias = dict[int, Shown]
 
+_SCOPE_OF_TABLE = {table: scope for scope, table in TABLE_OF_SCOPE.items()}
 _JOINED: tuple[TableName, ...] = ("events", "links")
 
-#: What spans without events or links show of them.
-_WITHOUT_ROWS: dict[IntrinsicKind, Shown] = {
-    IntrinsicKind.EVENT_NAME: "",
-    IntrinsicKind.EVENT_TIME_SINCE_START: "0s",
-    IntrinsicKind.LINK_TRACE_ID: "",
-    IntrinsicKind.LINK_SPAN_ID: "0" * 16,
-}
-#: Keys that show `nil` on spans without them whenever they are asked for, as Tempo's own columns do.
-_SHOWN_AS_NIL = frozenset({"http.method", "http.url", "http.status_code"})
 
-
-def key_of(attribute: AttributeReference) -> str:
-    """Return the key under which a result shows an attribute: its bare name."""
+def bare_key(attribute: AttributeReference) -> str:
+    """Return the key under which a search shows an attribute: its name without the scope."""
     return attribute.kind.value if isinstance(attribute, Intrinsic) else attribute.name
 
 
+def full_key(attribute: AttributeReference, scope: Scope | None) -> str:
+    """Return the key under which an exemplar shows an attribute that was found in a scope."""
+    if isinstance(attribute, Intrinsic):
+        return attribute.kind.value
+    return f"{attribute.scope.value if scope is None else scope}.{attribute.name}"
+
+
 def shown_attribute(shown: ShownAttribute, rows: Rows, scan: UnitScan) -> list[Entry]:
-    """Return (place in `rows`, value) for each value that these spans show; an unscoped key may give two."""
+    """Return (place in `rows`, scope, value) for each value that these spans show; an unscoped key may give two.
+
+    The scope is where an attribute was found; None for intrinsics and for what is shown in place of a value.
+    """
     operand = scan.binder.operand(shown.attribute)
     default = _default(shown)
     entries: list[Entry] = []
@@ -54,24 +55,25 @@ def shown_attribute(shown: ShownAttribute, rows: Rows, scan: UnitScan) -> list[E
     for source in (operand.first, operand.second) if isinstance(operand, FirstOf) else (operand,):
         if isinstance(source, AttributeColumns | IntrinsicColumn):
             found, present = _shown_of(source, shown.conditions, rows, scan)
-            entries += found
+            scope = _SCOPE_OF_TABLE[source.table] if isinstance(source, AttributeColumns) else None
+            entries += [(place, scope, value) for place, value in found.items()]
             missing[present] = False
     if default is not None:
-        entries += [(place, default) for place in np.flatnonzero(missing).tolist()]
+        entries += [(place, None, default) for place in np.flatnonzero(missing).tolist()]
     return entries
 
 
 def _shown_of(
     source: AttributeColumns | IntrinsicColumn, conditions: Sequence[ShownIf], rows: Rows, scan: UnitScan
-) -> tuple[list[Entry], Rows]:
+) -> tuple[_Found, Rows]:
     """Return the values shown, of several events or links the last, and the places that have a value."""
     at, places = _rows_of(source.table, rows, scan)
     values = values_at(source, at, scan.reader)
-    last: dict[int, Shown] = {}
+    last: _Found = {}
     for part in values.parts:
         shown = shown_values(part, _kept_elements(part, conditions))
         last |= {place: value for place, value in zip(places.tolist(), shown, strict=True) if value is not None}
-    return list(last.items()), places[values.present().view(np.bool_)]
+    return last, places[values.present().view(np.bool_)]
 
 
 def _rows_of(table: TableName, rows: Rows, scan: UnitScan) -> tuple[Rows, Rows]:
@@ -101,12 +103,8 @@ def _default(shown: ShownAttribute) -> Shown | None:
     if all(condition.op is not None for condition in shown.conditions):
         return None
     if isinstance(shown.attribute, Intrinsic):
-        return _WITHOUT_ROWS.get(shown.attribute.kind)
-    return "nil" if _is_shown_as_nil(shown.attribute) else None
-
-
-def _is_shown_as_nil(attribute: Attribute) -> bool:
-    return attribute.name in _SHOWN_AS_NIL and attribute.scope in (AttributeScope.SPAN, AttributeScope.UNSCOPED)
+        return WITHOUT_ROWS.get(shown.attribute.kind)
+    return "nil" if is_shown_as_nil(shown.attribute) else None
 
 
 def _is_missing_test(condition: ShownIf) -> bool:

@@ -9,10 +9,22 @@ import numpy as np
 
 from tempo_dask.kernels.predicates import Mask
 from tempo_dask.physical.values import Part
+from traceql.ast import AttributeReference, Intrinsic
+from traceql.attributes import AttributeScope, IntrinsicKind
 from traceql.durations import format_duration
 from traceql.types import Kind, StaticType, Status
 
 Shown: TypeAlias = str | int | float | bool | tuple["Shown", ...]
+
+#: What spans without events or links show of them.
+WITHOUT_ROWS: Mapping[IntrinsicKind, Shown] = {
+    IntrinsicKind.EVENT_NAME: "",
+    IntrinsicKind.EVENT_TIME_SINCE_START: "0s",
+    IntrinsicKind.LINK_TRACE_ID: "",
+    IntrinsicKind.LINK_SPAN_ID: "0" * 16,
+}
+#: Keys of spans that show `nil` where they are missing, as Tempo's columns of their own do.
+_SHOWN_AS_NIL = frozenset({"http.method", "http.url", "http.status_code"})
 
 _STATUSES = {status.value: status.name.lower() for status in Status}
 _KINDS = {kind.value: kind.name.lower() for kind in Kind}
@@ -22,6 +34,13 @@ _FORMAT: Mapping[StaticType, Callable[[Any], Shown]] = {
     StaticType.KIND: lambda number: _KINDS.get(number, str(number)),
     StaticType.BOOL: bool,
 }
+
+
+def is_shown_as_nil(attribute: AttributeReference) -> bool:
+    """Return whether a span without this attribute shows it as `nil`."""
+    if isinstance(attribute, Intrinsic):
+        return False
+    return attribute.name in _SHOWN_AS_NIL and attribute.scope in (AttributeScope.SPAN, AttributeScope.UNSCOPED)
 
 
 def shown_elements(part: Part) -> list[Shown]:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import cast
 
 from tempo_dask.errors import BadRequest, QueryFailed
 from tempo_dask.plan.nodes import NewestTraces, Plan, ShownAttribute, ShownIf, TimeRange, TimeSeries
 from traceql import Query, conditions_of
 from traceql.ast import AttributeReference, Compare, MetricsArithmetic, MetricsQuery, Pipeline, Stage
 from traceql.conditions import Condition
+from traceql.types import StaticType
+
+#: At most this many exemplars are given for one query.
+MAX_EXEMPLARS = 100
 
 
 def build_search(query: Query, window: TimeRange, newest: NewestTraces) -> Plan:
@@ -16,7 +21,7 @@ def build_search(query: Query, window: TimeRange, newest: NewestTraces) -> Plan:
     return Plan(window, _stages(query.root), newest, _shown(query))
 
 
-def build_series(query: Query, window: TimeRange, step_ns: int, exemplars: int) -> Plan:
+def build_series(query: Query, window: TimeRange, step_ns: int, exemplars: int) -> tuple[Plan, TimeSeries]:
     """Return the plan of a metrics query over the window, whose ends are step edges."""
     root = query.root
     if isinstance(root, Pipeline):
@@ -32,7 +37,16 @@ def build_series(query: Query, window: TimeRange, step_ns: int, exemplars: int) 
         msg = "second stages of metrics queries are not yet supported"
         raise QueryFailed(msg)
     step_count = -((window.start_ns - window.end_ns) // step_ns)
-    return Plan(window, root.pipeline.stages, TimeSeries(root.function, step_ns, step_count, exemplars), _shown(query))
+    series = TimeSeries(root.function, step_ns, step_count, _exemplar_limit(query, exemplars))
+    return Plan(window, root.pipeline.stages, series, _shown(query)), series
+
+
+def _exemplar_limit(query: Query, requested: int) -> int:
+    """Return how many exemplars are wanted: the hint `exemplars=5` or `exemplars=false` beats the request."""
+    hint = query.hint("exemplars", StaticType.INT, StaticType.BOOL)
+    if hint is None or hint is True:
+        return requested
+    return min(max(int(cast("int", hint)), 0), MAX_EXEMPLARS)
 
 
 def _stages(root: object) -> tuple[Stage, ...]:

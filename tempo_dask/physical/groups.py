@@ -1,0 +1,138 @@
+"""Groups of spans by the values of attributes: a small number per span, and what each number stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from storage.columns import TableName
+from tempo_dask.kernels.predicates import Mask
+from tempo_dask.kernels.series import take_codes
+from tempo_dask.physical.bound import Absent, Constant, IntrinsicColumn, Operand
+from tempo_dask.physical.operands import operand_table, values_of
+from tempo_dask.physical.reader import Rows, UnitReader
+from tempo_dask.physical.shown_values import WITHOUT_ROWS, Shown, shown_elements
+from tempo_dask.physical.values import Part, Values
+from traceql.types import StaticType
+
+#: A value and its type, since 1, 1.0 and true are different groups; None where there is no value.
+Label: TypeAlias = tuple[StaticType, Shown] | None
+LabelSet: TypeAlias = tuple[Label, ...]
+Codes = npt.NDArray[np.int32]
+
+#: Arrays are no group values; their spans form a group of their own.
+ARRAY_LABEL: Label = (StaticType.STRING_ARRAY, "nil")
+#: Integers that span no more numbers than this are numbered without sorting.
+_DENSE = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """The group of each row; `labels[code]` is its value for each of the grouping attributes."""
+
+    codes: Codes
+    labels: tuple[LabelSet, ...]
+
+
+def group_by(operands: Sequence[Operand], reader: UnitReader) -> Groups:
+    """Return the groups of the spans of a unit by the values of all operands."""
+    groups = Groups(np.zeros(reader.row_count("spans"), np.int32), ((),))
+    for operand in operands:
+        groups = _product(groups, _groups_of(operand, reader))
+    return groups
+
+
+def _product(left: Groups, right: Groups) -> Groups:
+    """Group by both; only combinations that occur are numbered."""
+    if left.labels == ((),):
+        return right
+    pairs = left.codes.astype(np.int64) * len(right.labels) + right.codes
+    seen, codes = np.unique(pairs, return_inverse=True)
+    labels = (left.labels[pair // len(right.labels)] + right.labels[pair % len(right.labels)] for pair in seen.tolist())
+    return Groups(codes.astype(np.int32), tuple(labels))
+
+
+def _groups_of(operand: Operand, reader: UnitReader) -> Groups:
+    spans = reader.row_count("spans")
+    if isinstance(operand, Absent | Constant):
+        return Groups(np.zeros(spans, np.int32), ((None,),))
+    table = operand_table(operand)
+    codes, labels = _unified(*_number(values_of(operand, reader)))
+    if isinstance(operand, IntrinsicColumn) and operand.kind in WITHOUT_ROWS:
+        labels[0] = (StaticType.STRING, WITHOUT_ROWS[operand.kind])
+    lifted = codes if table == "spans" else take_codes(_first_rows(table, reader), codes)
+    return Groups(lifted, tuple((label,) for label in labels))
+
+
+def _first_rows(table: TableName, reader: UnitReader) -> Rows:
+    """Return the row that each span refers to, of events and links its first, -1 where it has none."""
+    if table not in ("events", "links"):
+        rows = reader.rows_in(table, "spans")
+        return np.arange(reader.row_count("spans")) if rows is None else rows
+    owners, first = np.unique(reader.data(table, "span"), return_index=True)
+    found = np.full(reader.row_count("spans"), -1, np.int64)
+    found[owners] = first
+    return found
+
+
+def _number(values: Values) -> tuple[Codes, list[Label]]:
+    """Number the values of rows, from 1; 0 is no value."""
+    codes = np.zeros(values.rows, np.int32)
+    labels: list[Label] = [None]
+    for part in values.parts:
+        numbers, texts = _number_part(part)
+        valid: Mask | int = 1 if part.column.valid is None else part.column.valid
+        codes += (numbers + np.int32(len(labels))) * valid
+        labels += texts
+    return codes, labels
+
+
+def _unified(codes: Codes, labels: list[Label]) -> tuple[Codes, list[Label]]:
+    """Give equal labels (of a span's key and its resource's) one number."""
+    numbers: dict[Label, int] = {}
+    renumbered = np.array([numbers.setdefault(label, len(numbers)) for label in labels], np.int32)
+    return (codes, labels) if len(numbers) == len(labels) else (renumbered[codes], list(numbers))
+
+
+def _number_part(part: Part) -> tuple[Codes, list[Label]]:
+    """Number the values of one type, from 0; nulls have any of these numbers."""
+    column = part.column
+    if part.type.is_array:
+        return _number_lists(part)
+    if column.dictionary is not None:
+        last = max(len(column.dictionary) - 1, 0)
+        texts: list[Label] = [(part.type, str(text)) for text in column.dictionary.to_pylist()]
+        return np.clip(column.data, 0, last).astype(np.int32), texts
+    data = column.data if column.valid is None else np.where(column.valid, column.data, column.data[:1])
+    distinct, codes = _distinct(data)
+    sample = Part(part.type, type(column)(distinct))
+    return codes, [(part.type, value) for value in shown_elements(sample)]
+
+
+def _distinct(data: npt.NDArray[np.generic]) -> tuple[npt.NDArray[np.generic], Codes]:
+    """Return the distinct values and the place of each row's among them."""
+    if data.dtype.kind == "f" or not len(data):
+        distinct, codes = np.unique(data, return_inverse=True)
+        return distinct, codes.astype(np.int32)
+    numbers = data.astype(np.int64)
+    low, high = int(numbers.min()), int(numbers.max())
+    if high - low >= _DENSE:
+        wide, codes = np.unique(numbers, return_inverse=True)
+        return wide, codes.astype(np.int32)
+    return np.arange(low, high + 1), (numbers - low).astype(np.int32)
+
+
+def _number_lists(part: Part) -> tuple[Codes, list[Label]]:
+    """An array of one element counts as that element, all others are one group."""
+    column = part.column
+    offsets = column.offsets if column.offsets is not None else np.zeros(1, np.int32)
+    single = np.flatnonzero(np.diff(offsets) == 1)
+    first = Part(part.type.element, type(column)(column.data[offsets[single]], None, column.dictionary))
+    numbers, labels = _number_part(first) if len(single) else (np.zeros(0, np.int32), [])
+    codes = np.zeros(len(offsets) - 1, np.int32)
+    codes[single] = numbers + 1
+    return codes, [ARRAY_LABEL, *labels]
