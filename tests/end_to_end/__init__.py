@@ -1,0 +1,1 @@
+"""The whole product: real traces into a real server, right answers out."""
