@@ -45,7 +45,7 @@ class TenantUsage:
     chunk_bytes: int
     traces: int
     spans: int
-    age_s: float  # since the oldest record came in that no flush has closed
+    age_s: float  # since the oldest record came in that lies in no block
 
 
 class LiveStore:

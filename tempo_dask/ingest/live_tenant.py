@@ -37,7 +37,8 @@ class TenantLive:
     closed: int = 0
     flushed: int = 0
     dropped: int = 0
-    opened_s: float | None = None  # when the first record that no flush has closed came in
+    opened_s: float | None = None  # when the first record that lies in no block came in, at the latest
+    closed_s: float = 0.0  # when a range was last closed
     _retired: deque[tuple[int, float]] = field(default_factory=deque)
     _watchers: list[tuple[int, Future[None]]] = field(default_factory=list)
 
@@ -110,7 +111,7 @@ class TenantLive:
         chunks = self.unflushed
         if chunks:
             self.closed = chunks[-1].last_seq
-            self.opened_s = now_s if self.accepted > self.closed else None
+            self.closed_s = now_s
         return chunks
 
     def retire(self, through: int, now_s: float) -> None:
@@ -118,6 +119,7 @@ class TenantLive:
         if through > self.flushed:
             self.flushed = through
             self.closed = max(self.closed, through)
+            self.opened_s = self.closed_s if self.accepted > through else None
             self._retired.append((through, now_s))
 
     def drop(self, before_s: float) -> bool:

@@ -1,0 +1,44 @@
+"""Chunks are merged so that a query meets few of them, and each span is merged seldom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tempo_dask.ingest.merging import FAN_IN, LARGEST_SPANS, mergeable_run
+
+
+@dataclass(frozen=True)
+class FakeChunk:
+    spans: int
+
+    @property
+    def tables(self) -> SimpleNamespace:
+        return SimpleNamespace(spans=SimpleNamespace(num_rows=self.spans))
+
+
+@given(st.lists(st.integers(1, 20_000), min_size=1, max_size=300))
+def test_merging_leaves_few_chunks_and_touches_a_span_seldom(sizes: list[int]) -> None:
+    chunks: list[FakeChunk] = []
+    merged_spans = 0
+    for size in sizes:
+        chunks.append(FakeChunk(size))
+        while run := mergeable_run(chunks):
+            assert len(run) >= FAN_IN
+            at = chunks.index(run[0])
+            assert chunks[at : at + len(run)] == list(run)
+            chunks[at : at + len(run)] = [FakeChunk(sum(chunk.spans for chunk in run))]
+            merged_spans += sum(chunk.spans for chunk in run)
+    small = [chunk for chunk in chunks if chunk.spans < LARGEST_SPANS]
+    assert sum(chunk.spans for chunk in chunks) == sum(sizes)
+    assert len(small) <= 60
+    assert merged_spans <= 6 * sum(sizes)
+
+
+def test_large_chunks_are_left_alone() -> None:
+    assert mergeable_run([FakeChunk(LARGEST_SPANS)] * 50) == ()
+    assert mergeable_run([FakeChunk(1)] * 7) == ()
+    assert mergeable_run([FakeChunk(1)] * 4 + [FakeChunk(LARGEST_SPANS)] + [FakeChunk(1)] * 4) == ()
