@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from tempo_dask.engine.executors import Executor
 from tempo_dask.engine.query_range import query_range
-from tempo_dask.engine.requests import RangeRequest, SearchRequest
-from tempo_dask.engine.results import RangeResult, SearchResult
+from tempo_dask.engine.requests import RangeRequest, SearchRequest, TraceRequest
+from tempo_dask.engine.results import RangeResult, SearchResult, TraceResult
 from tempo_dask.engine.search import search
 from tempo_dask.engine.sources import SnapshotProvider
+from tempo_dask.engine.traces import find_trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,10 @@ class Engine:
     async def search(self, request: SearchRequest) -> SearchResult:
         """Return the newest traces with a match."""
         return await search(request, self.sources, self.executor)
+
+    async def trace(self, request: TraceRequest) -> TraceResult:
+        """Return all spans of one trace."""
+        return await find_trace(request, self.sources, self.executor)
 
     async def query_range(self, request: RangeRequest) -> RangeResult:
         """Return samples per interval of a metrics query."""

@@ -1,0 +1,23 @@
+"""Trace by id: all spans of one trace, from everywhere."""
+
+from __future__ import annotations
+
+from storage.columns import ScanSource
+from tempo_dask.engine.executors import Executor
+from tempo_dask.engine.requests import TraceRequest, Window
+from tempo_dask.engine.results import QueryMetrics, TraceResult
+from tempo_dask.engine.sources import SnapshotProvider
+from tempo_dask.physical.pieces import pieces_work
+
+
+async def find_trace(request: TraceRequest, sources: SnapshotProvider, executor: Executor) -> TraceResult:
+    """Return a trace; the window only leaves out sources that lie wholly outside of it."""
+    known = await sources.snapshot(request.tenant)
+    work = pieces_work(request.trace_id, [source for source in known if _overlaps(source, request.window)])
+    pieces = await executor.run(work)
+    inspected_bytes = sum(piece.nbytes for piece in pieces)
+    return TraceResult(pieces[0] if pieces else None, QueryMetrics(inspected_bytes, total_blocks=len(work.tasks)))
+
+
+def _overlaps(source: ScanSource, window: Window | None) -> bool:
+    return window is None or (source.meta.start_ns <= window.end_ns and source.meta.end_ns >= window.start_ns)
