@@ -18,13 +18,15 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from storage.block_files import BlockFormat, EncodedBlock, ObjectFiles
+from storage.block.files import StoredFiles
+from storage.block.meta import DESCRIPTION, BlockMeta
+from storage.block_format import BlockFormat, ParquetFormat
 from storage.block_list import BlockList, BlockRecord, WalRange
-from storage.columns import ScanSource, SourceMeta, SpanTables
+from storage.columns import ScanSource, SpanTables
 from storage.commit_log import AlreadyFlushed, CommitConflict, CommitLog
-from storage.errors import StorageError
+from storage.errors import DamagedBlock, StorageError
 from storage.object_store import ObjectStore, StoreUnavailable
-from storage.sweep import DESCRIPTION, MAX_PUBLISH_NS, delete_block, sweep
+from storage.sweep import MAX_PUBLISH_NS, delete_block, sweep
 from storage.tenants import InvalidTenant, check_tenant
 
 log = logging.getLogger(__name__)
@@ -66,19 +68,19 @@ class BlockStore:
     def __init__(
         self,
         objects: ObjectStore,
-        block_format: BlockFormat,
         *,
+        block_format: BlockFormat | None = None,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self._objects = objects
-        self._format = block_format
+        self._format = block_format or ParquetFormat()
         self._clock = clock
         self._lock = threading.Lock()
         self._logs: dict[str, CommitLog] = {}
         self._opened: dict[str, dict[str, ScanSource | _SetAside]] = {}
 
     def tenants(self) -> list[str]:
-        """Return the names of all tenants that have a commit log, here or from other processes."""
+        """Return the names of all tenants that have a commit log, rising."""
         with self._lock:
             known = set(self._logs)
         names = [name for name in self._objects.folders("") if _is_tenant(name)]
@@ -86,7 +88,12 @@ class BlockStore:
 
     def block_list(self, tenant: str) -> BlockList:
         """Return what the commit log lists now, without opening anything. Raises InvalidTenant, BrokenLog."""
-        return self._log(tenant).read()
+        commits = self._log(tenant)
+        listed = commits.read()
+        if listed.number > 0:  # anybody can ask for any tenant: those without a log leave no trace
+            with self._lock:
+                self._logs.setdefault(tenant, commits)
+        return listed
 
     def snapshot(self, tenant: str, start_ns: int = 0, end_ns: int = 2**64) -> BlockSnapshot:
         """Return the newest list with those blocks opened that may hold traces in [start_ns, end_ns].
@@ -107,7 +114,7 @@ class BlockStore:
 
     def publish(
         self, tenant: str, tables: SpanTables, *, node: str, first_seq: int, last_seq: int, arrived_ns: int
-    ) -> SourceMeta | None:
+    ) -> BlockMeta | None:
         """Write the spans of a tenant's records `first_seq` to `last_seq` of a node as a block, and list it.
 
         Once this returns, the records may leave that node's log: the block is durable and so is the number. Records
@@ -135,13 +142,11 @@ class BlockStore:
             last_seq=last_seq,
             arrived_ns=arrived_ns,
         )
-        size_bytes = self._store(f"{tenant}/{block_id}", block.files)
+        self._store(f"{tenant}/{block_id}", block.files)
         if self._clock() - started_ns > MAX_PUBLISH_NS:
             msg = f"block {block_id} took too long to write"
             raise PublishTooSlow(msg)
-        self._list(
-            commits, f"{tenant}/{block_id}", _record(block, node, covered[node], arrived_ns, size_bytes), covered
-        )
+        self._list(commits, f"{tenant}/{block_id}", _record(block.meta), covered)
         return block.meta
 
     def sweep(self, tenant: str, *, removed_grace_ns: int) -> list[str]:
@@ -149,13 +154,12 @@ class BlockStore:
         return sweep(self._objects, tenant, self._log(tenant).read, self._clock(), removed_grace_ns)
 
     def _log(self, tenant: str) -> CommitLog:
+        check_tenant(tenant)
         with self._lock:
-            if tenant not in self._logs:
-                self._logs[tenant] = CommitLog(self._objects, check_tenant(tenant), clock=self._clock)
-            return self._logs[tenant]
+            return self._logs.get(tenant) or CommitLog(self._objects, tenant, clock=self._clock)
 
-    def _store(self, prefix: str, files: Mapping[str, bytes | pa.Buffer]) -> int:
-        """Store the files of a block durably, the description first; return their size in bytes."""
+    def _store(self, prefix: str, files: Mapping[str, bytes | pa.Buffer]) -> None:
+        """Store the files of a block durably, the description first."""
         names = sorted(files, key=lambda name: name != DESCRIPTION)
         keys = [f"{prefix}/{name}" for name in names]
         try:
@@ -165,7 +169,6 @@ class BlockStore:
         except StoreUnavailable:
             self._discard(prefix)  # the disk may be full: give back what it took
             raise
-        return sum(len(memoryview(data)) for data in files.values())
 
     def _list(self, commits: CommitLog, prefix: str, record: BlockRecord, covered: Mapping[str, WalRange]) -> None:
         try:
@@ -182,7 +185,7 @@ class BlockStore:
     def _open_all(self, tenant: str, wanted: Sequence[str], listed: BlockList) -> dict[str, ScanSource | _SetAside]:
         """Return the wanted blocks, in order, opened now or before."""
         with self._lock:
-            kept = self._opened.setdefault(tenant, {})
+            kept = self._opened.setdefault(tenant, {}) if listed.number > 0 else {}
             for block_id in kept.keys() - listed.blocks.keys():
                 del kept[block_id]
             opened = {block_id: kept[block_id] for block_id in wanted if block_id in kept}
@@ -198,26 +201,29 @@ class BlockStore:
 
     def _open(self, tenant: str, block_id: str) -> ScanSource | _SetAside:
         try:
-            return self._format.open(ObjectFiles(self._objects, f"{tenant}/{block_id}"))
+            block = self._format.open(StoredFiles(self._objects, f"{tenant}/{block_id}"))
+            if (block.meta.tenant, block.meta.id) != (tenant, block_id):
+                msg = f"it says that it is block {block.meta.id} of tenant {block.meta.tenant}"
+                raise DamagedBlock(msg)
         except (StorageError, OSError, ValueError, TypeError, KeyError, pa.ArrowException) as error:
             log.warning("block %s of tenant %s is set aside: %s", block_id, tenant, error)
             return _SetAside(str(error), time.monotonic() + RETRY_S)
+        return block
 
 
-def _record(block: EncodedBlock, node: str, covered: WalRange, arrived_ns: int, size_bytes: int) -> BlockRecord:
+def _record(meta: BlockMeta) -> BlockRecord:
     """Return what the log keeps of a block: what listing, pruning by time, compaction and retention need."""
-    meta = block.meta
     return {
         "id": meta.id,
-        "node": node,
-        "first_seq": covered.first,
-        "last_seq": covered.last,
-        "arrived_ns": arrived_ns,
-        "start_ns": meta.start_ns,
-        "end_ns": meta.end_ns,
-        "span_count": meta.span_count,
-        "trace_count": meta.trace_count,
-        "size_bytes": size_bytes,
+        "node": meta.node,
+        "first_seq": meta.first_seq,
+        "last_seq": meta.last_seq,
+        "arrived_ns": meta.arrived_ns[1],
+        "start_ns": meta.source.start_ns,
+        "end_ns": meta.source.end_ns,
+        "span_count": meta.source.span_count,
+        "trace_count": meta.source.trace_count,
+        "size_bytes": meta.size_bytes,
     }
 
 

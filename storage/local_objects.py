@@ -22,7 +22,7 @@ ATTEMPTS = 10
 
 
 class LocalStore:
-    """A folder as an object store. Needs hard links and folders that can be synced."""
+    """A folder as an object store. Writing needs hard links, and folders that can be synced."""
 
     def __init__(self, path: Path, *, files: Files = POSIX) -> None:
         """Make the folder where it is missing. Raises StoreUnavailable."""
@@ -30,7 +30,7 @@ class LocalStore:
         self._files = files
         with _translated(str(path)):
             above = next((parent for parent in self._root.parents if parent.is_dir()), self._root)
-            make_durable_folder(files, self._root / DRAFTS, above)
+            make_durable_folder(files, self._root, above)
         self._remove_old_drafts()
 
     def __repr__(self) -> str:
@@ -125,6 +125,7 @@ class LocalStore:
         """Write a file that has no key yet, and remove it, unless it was renamed, in the end."""
         draft = self._root / DRAFTS / str(uuid.uuid4())
         try:
+            self._files.make_folder(draft.parent)
             write_whole(self._files, draft, data)
             yield draft
         except OSError as error:

@@ -6,13 +6,12 @@ import logging
 import uuid
 from collections.abc import Callable, Sequence
 
+from storage.block.meta import DESCRIPTION
 from storage.block_list import REMOVED_KEPT_NS, BlockList
 from storage.object_store import ObjectInfo, ObjectStore
 
 log = logging.getLogger(__name__)
 
-#: The file that makes a folder a block of ours: written first, deleted last.
-DESCRIPTION = "block.json"
 #: A block must be listed within an hour after its first file was begun; a folder that is not listed and was never
 #: removed is left alone for a day, so that clocks may differ by hours.
 MAX_PUBLISH_NS = 3600 * 10**9

@@ -196,7 +196,7 @@ class TestLocalStore(ObjectStoreContract):
             store.put(f"{DRAFTS}/a", b"")
 
     def test_old_drafts_of_dead_processes_go(self, tmp_path: Path) -> None:
-        LocalStore(tmp_path)
+        LocalStore(tmp_path).put("a", b"")
         old, new = tmp_path / DRAFTS / "old", tmp_path / DRAFTS / "new"
         old.write_bytes(b"")
         new.write_bytes(b"")
