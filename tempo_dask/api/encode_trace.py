@@ -7,14 +7,20 @@ from typing import Any
 
 import orjson
 import pyarrow as pa
+from google.protobuf.message import Message
+from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
 
 from storage.columns import SpanTables
 from tempo_dask.api.encode_attributes import attributes_by_row
-from tempo_dask.api.encode_otlp import JSON, PROTOBUF, OtlpForm
-from tempo_dask.api.encode_values import Tree
-from tempo_dask.api.pb.tempo_pb2 import Trace, TraceByIDResponse
-from tempo_dask.api.trace_rows import SpanRows, by_span, column, grouped, span_rows, times
+from tempo_dask.api.encode_otlp import JSON, WIRE, OtlpForm, delimited
+from tempo_dask.api.pb.tempo_pb2 import TraceByIDResponse
+from tempo_dask.api.trace_rows import ScopeGroup, SpanRows, by_span, column, grouped, span_rows, times
 from tempo_dask.engine.results import TraceResult
+
+#: Stands before field 1, a message: `Trace.resourceSpans` and `TraceByIDResponse.trace`.
+_FIRST_FIELD = b"\x0a"
 
 
 def encode_trace_json(tables: SpanTables) -> bytes:
@@ -24,53 +30,49 @@ def encode_trace_json(tables: SpanTables) -> bytes:
 
 def encode_trace_protobuf(tables: SpanTables) -> bytes:
     """Return a trace as the first version of the API answers it: a bare `Trace`."""
-    return Trace(resourceSpans=resource_spans(tables, PROTOBUF)).SerializeToString()
+    return b"".join(_FIRST_FIELD + found for found in resource_spans(tables, WIRE))
 
 
 def encode_trace_response_json(result: TraceResult) -> bytes:
     """Return a trace as the second version of the API answers it; a trace that is not known is `{}`."""
-    return orjson.dumps(_response(result, JSON))
+    trace = {} if result.tables is None else {"resourceSpans": resource_spans(result.tables, JSON)}
+    read = result.metrics.inspected_bytes
+    return orjson.dumps({"trace": trace, "metrics": {"inspectedBytes": str(read)} if read else {}})
 
 
 def encode_trace_response_protobuf(result: TraceResult) -> bytes:
     """Return a trace as the second version of the API answers it; a trace that is not known is empty."""
-    return TraceByIDResponse(**_response(result, PROTOBUF)).SerializeToString()
+    trace = b"" if result.tables is None else encode_trace_protobuf(result.tables)
+    beside = TraceByIDResponse(metrics={"inspectedBytes": result.metrics.inspected_bytes})
+    return _FIRST_FIELD + delimited(trace) + beside.SerializeToString()
 
 
-def _response(result: TraceResult, form: OtlpForm) -> Tree:
-    trace = {} if result.tables is None else {"resourceSpans": resource_spans(result.tables, form)}
-    read = result.metrics.inspected_bytes
-    return {"trace": trace, "metrics": {"inspectedBytes": form.long(read)} if read else {}}
-
-
-def resource_spans(tables: SpanTables, form: OtlpForm) -> list[Tree]:
+def resource_spans(tables: SpanTables, form: OtlpForm) -> list[Any]:
     """Return `ResourceSpans` messages of the spans of one trace."""
     rows = span_rows(tables)
     make_span = _spans(tables, rows, form)
-    resources, scopes = _resources(tables.resources, form), _scopes(tables.scopes, form)
+    resources, scopes = _messages(Resource, tables.resources, form, {}), _scopes(tables.scopes, form)
     resource_urls, scope_urls = column(tables.resources, "schema_url"), column(tables.scopes, "schema_url")
+
+    def scope_spans(group: ScopeGroup) -> Any:
+        spans = [make_span(row) for row in group.spans]
+        tree = {"scope": scopes[group.scope], "spans": spans, "schema_url": scope_urls[group.scope]}
+        return form.message(ScopeSpans, tree)
+
     return [
         form.message(
+            ResourceSpans,
             {
                 "resource": resources[group.resource],
-                "scope_spans": [
-                    form.message(
-                        {
-                            "scope": scopes[scope.scope],
-                            "spans": [make_span(row) for row in scope.spans],
-                            "schema_url": scope_urls[scope.scope],
-                        }
-                    )
-                    for scope in group.scopes
-                ],
+                "scope_spans": [scope_spans(scope) for scope in group.scopes],
                 "schema_url": resource_urls[group.resource],
-            }
+            },
         )
         for group in grouped(tables, rows)
     ]
 
 
-def _spans(tables: SpanTables, rows: SpanRows, form: OtlpForm) -> Callable[[int], Tree]:
+def _spans(tables: SpanTables, rows: SpanRows, form: OtlpForm) -> Callable[[int], Any]:
     """Return what makes the message of a row of spans."""
     spans = tables.spans
     attributes = _attributes(spans, form)
@@ -81,8 +83,9 @@ def _spans(tables: SpanTables, rows: SpanRows, form: OtlpForm) -> Callable[[int]
     events, events_of = _events(tables.events, form), by_span(tables.events, spans.num_rows)
     links, links_of = _links(tables.links, form), by_span(tables.links, spans.num_rows)
 
-    def span(row: int) -> Tree:
+    def span(row: int) -> Any:
         return form.message(
+            Span,
             {
                 "trace_id": form.id(rows.trace_ids[row]),
                 "span_id": form.id(rows.ids[row]),
@@ -99,38 +102,35 @@ def _spans(tables: SpanTables, rows: SpanRows, form: OtlpForm) -> Callable[[int]
                 "dropped_events_count": dropped_events[row],
                 "links": [links[link] for link in links_of[row]],
                 "dropped_links_count": dropped_links[row],
-                "status": form.message({"message": messages[row], "code": form.status(codes[row])}),
-            }
+                "status": form.message(Status, {"message": messages[row], "code": form.status(codes[row])}),
+            },
         )
 
     return span
 
 
-def _resources(table: pa.Table, form: OtlpForm) -> list[Tree]:
-    return _messages(table, form, {})
+def _scopes(table: pa.Table, form: OtlpForm) -> list[Any]:
+    named = {name: column(table, name) for name in ("name", "version")}
+    return _messages(InstrumentationScope, table, form, named)
 
 
-def _scopes(table: pa.Table, form: OtlpForm) -> list[Tree]:
-    return _messages(table, form, {"name": column(table, "name"), "version": column(table, "version")})
-
-
-def _events(table: pa.Table, form: OtlpForm) -> list[Tree]:
+def _events(table: pa.Table, form: OtlpForm) -> list[Any]:
     moments = [form.long(moment) for moment in times(table, "time").tolist()]
-    return _messages(table, form, {"time_unix_nano": moments, "name": column(table, "name")})
+    return _messages(Span.Event, table, form, {"time_unix_nano": moments, "name": column(table, "name")})
 
 
-def _links(table: pa.Table, form: OtlpForm) -> list[Tree]:
+def _links(table: pa.Table, form: OtlpForm) -> list[Any]:
     ids = {name: [form.id(value or b"") for value in column(table, name)] for name in ("trace_id", "span_id")}
-    return _messages(table, form, ids | {name: column(table, name) for name in ("trace_state", "flags")})
+    return _messages(Span.Link, table, form, ids | {name: column(table, name) for name in ("trace_state", "flags")})
 
 
-def _messages(table: pa.Table, form: OtlpForm, fields: dict[str, list[Any]]) -> list[Tree]:
+def _messages(kind: type[Message], table: pa.Table, form: OtlpForm, fields: dict[str, list[Any]]) -> list[Any]:
     """Return a message per row: the given fields, and the attributes that all of these tables have."""
     fields = fields | {
         "attributes": _attributes(table, form),
         "dropped_attributes_count": column(table, "dropped_attributes"),
     }
-    return [form.message(dict(zip(fields, row, strict=True))) for row in zip(*fields.values(), strict=True)]
+    return [form.message(kind, dict(zip(fields, row, strict=True))) for row in zip(*fields.values(), strict=True)]
 
 
 def _attributes(table: pa.Table, form: OtlpForm) -> list[list[Any]]:

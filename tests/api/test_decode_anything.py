@@ -19,10 +19,11 @@ from tempo_dask.errors import TempoDaskError
 NOW_NS = 1_700_000_000_000_000_000
 Request = SearchRequest | RangeRequest | TraceRequest
 
-names = st.sampled_from(
-    ["q", "query", "tags", "start", "end", "since", "step", "limit", "spss", "minDuration", "maxDuration"]
-    + ["exemplars", "maxSeries", "mode", "rf1After"]
-)
+PARAMETERS = """
+q query tags start end since step limit spss minDuration maxDuration exemplars maxSeries mode rf1After
+"""
+
+names = st.sampled_from(PARAMETERS.split())
 texts = st.one_of(
     st.text(max_size=20),
     st.text(st.sampled_from("0123456789.-+eE_:TZsmhdwy"), max_size=24),

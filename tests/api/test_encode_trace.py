@@ -21,7 +21,7 @@ from tempo_dask.api.encode_trace import (
     encode_trace_response_json,
     encode_trace_response_protobuf,
 )
-from tempo_dask.api.pb.tempo_pb2 import TraceByIDResponse
+from tempo_dask.api.pb.tempo_pb2 import Trace, TraceByIDResponse
 from tempo_dask.engine.results import QueryMetrics, TraceResult
 from tests.otlp_oracle import Event, Link, Resource, Scope, Span, by_id, requests_to_spans, tables_to_spans
 from tests.storage import strategies
@@ -98,7 +98,7 @@ def test_second_version_holds_the_same_trace(spans: list[Span]) -> None:
     result = TraceResult(tables_of(spans), QueryMetrics(inspected_bytes=12))
     tables = tables_of(spans)
     message = TraceByIDResponse.FromString(encode_trace_response_protobuf(result))
-    assert message.trace.SerializeToString() == encode_trace_protobuf(tables)
+    assert message.trace == Trace.FromString(encode_trace_protobuf(tables))
     assert message.metrics.inspectedBytes == 12
     found = orjson.loads(encode_trace_response_json(result))
     assert found == {"trace": {"resourceSpans": json_of(tables)}, "metrics": {"inspectedBytes": "12"}}
