@@ -17,6 +17,7 @@ from tempo_dask.load import load_files
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
+    pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
     help="""A trace store and TraceQL engine that serves Grafana Tempo's API.

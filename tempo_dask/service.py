@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import uvloop
-from storage.block_store import BlockStore
 
+from storage.block_store import BlockStore
 from storage.data_dir import DataDir
 from storage.errors import StorageError
 from storage.objects import open_store
