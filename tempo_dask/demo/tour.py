@@ -15,13 +15,14 @@ from tempo_dask.demo.services import BAD_VERSION, DEPLOYED
 
 ITEMS_SHOWN = 2
 CHARACTERS_SHOWN = 70
+LINE_WIDTH = 120
 LINES_SHOWN = 28
 TIMEOUT_S = 60.0
 
-ERRORS = f'{{ resource.service.name = "{DEPLOYED}" && status = error }}'
+ERRORS = f'{{ resource.service.name = "{DEPLOYED}" && status = error && duration > 1s }}'
 RATES = "{ } | rate() by (resource.service.name)"
 NEXT = (
-    f'{{ resource.service.name = "{DEPLOYED}" && duration > 1s }}',
+    f'{{ resource.service.name = "{DEPLOYED}" && status = error }} | rate() by (resource.service.version)',
     f'{{ resource.service.version = "{BAD_VERSION}" && status = error }}',
     '{ span.http.status_code >= 500 && rootName = "POST /cart/checkout" }',
     "{ status = error } | rate() by (resource.service.version)",
@@ -74,7 +75,7 @@ class Tour:
 
     def errors(self) -> Question:
         """Ask for traces in which the service of the story failed."""
-        asks = f"Which traces have an error in {DEPLOYED}?"
+        asks = f"Where did {DEPLOYED} fail, and take longer than a second to do so?"
         return Question(asks, "/api/search", {"q": ERRORS, "limit": "5", **self.window})
 
     def trace(self, trace_id: str) -> Question:
@@ -96,10 +97,24 @@ def newest_trace(answer: Any) -> str:
 
 
 def shorten(answer: Any) -> str:
-    """Return an answer as indented JSON that a person can take in: long lists, texts and tails are cut, and say so."""
-    lines = orjson.dumps(_cut(answer), option=orjson.OPT_INDENT_2).decode().splitlines()
+    """Return an answer as JSON that a person can take in: long lists, texts and tails are cut, and say so."""
+    lines = _lay_out(_cut(answer)).splitlines()
     left_out = len(lines) - LINES_SHOWN
     return "\n".join(lines if left_out <= 0 else [*lines[:LINES_SHOWN], f"... {left_out} more lines"])
+
+
+def _lay_out(value: Any, indent: int = 0, name: str = "") -> str:
+    """Return JSON in which whatever fits on a line, behind its name, stands on one."""
+    flat = orjson.dumps(value).decode()
+    if indent + len(name) + len(flat) <= LINE_WIDTH or not isinstance(value, dict | list):
+        return name + flat
+    if isinstance(value, list):
+        first, last, named = "[", "]", [("", item) for item in value]
+    else:
+        first, last, named = "{", "}", [(f"{orjson.dumps(key).decode()}: ", item) for key, item in value.items()]
+    margin = " " * indent
+    body = (f"{margin}  {_lay_out(item, indent + 2, before)}" for before, item in named)
+    return f"{name}{first}\n" + ",\n".join(body) + f"\n{margin}{last}"
 
 
 def _cut(value: Any) -> Any:

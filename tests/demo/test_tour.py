@@ -39,6 +39,13 @@ def test_long_answers_say_what_was_left_out() -> None:
     assert lines[-1] == f"... {202 - LINES_SHOWN} more lines"
 
 
+def test_what_fits_on_a_line_stands_on_one() -> None:
+    pair = {"key": "service.name", "value": {"stringValue": "payment"}}
+    assert shorten(pair).count("\n") == 0
+    assert shorten({"attributes": [pair, pair]}).count("\n") == 5
+    assert orjson.loads(shorten({"attributes": [pair, pair]})) == {"attributes": [pair, pair]}
+
+
 def test_a_search_without_traces_is_told() -> None:
     assert newest_trace({"traces": [{"traceID": "a"}, {"traceID": "b"}]}) == "a"
     with pytest.raises(DemoFailed, match="more --spans"):
@@ -88,5 +95,5 @@ def test_a_question_that_nobody_answers_is_told() -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         question = Question("Anyone there?", "/ready", {})
-        with pytest.raises(DemoFailed, match="/ready\nwas not answered: .*refused"):
+        with pytest.raises(DemoFailed, match=r"was not answered: .*refused"):
             question.ask(f"http://127.0.0.1:{nobody.getsockname()[1]}")
