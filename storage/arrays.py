@@ -14,6 +14,12 @@ from storage.kernels.gather import unpack_bits
 NO_BITS: npt.NDArray[np.uint8] = np.zeros(0, np.uint8)
 
 
+def frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Make an array read-only and return it."""
+    array.flags.writeable = False
+    return array
+
+
 def single_chunk(column: pa.ChunkedArray) -> pa.Array:
     """Return a column as one array, copying only where it has several chunks."""
     if column.num_chunks == 1:
@@ -26,7 +32,7 @@ def values(array: pa.Array, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     buffer = array.buffers()[1]
     if buffer is None:
         return np.zeros(len(array), dtype)
-    return np.frombuffer(buffer, dtype, len(array), array.offset * np.dtype(dtype).itemsize)
+    return frozen(np.frombuffer(buffer, dtype, len(array), array.offset * np.dtype(dtype).itemsize))
 
 
 def list_offsets(array: pa.ListArray) -> npt.NDArray[np.int32]:
@@ -34,7 +40,7 @@ def list_offsets(array: pa.ListArray) -> npt.NDArray[np.int32]:
     buffer = array.buffers()[1]
     if buffer is None or not len(array):
         return np.zeros(1, np.int32)
-    return np.frombuffer(buffer, np.int32, len(array) + 1, array.offset * 4)
+    return frozen(np.frombuffer(buffer, np.int32, len(array) + 1, array.offset * 4))
 
 
 def validity(array: pa.Array) -> npt.NDArray[np.uint8] | None:
@@ -69,7 +75,7 @@ def from_values(
 def column_of(array: pa.Array) -> Column:
     """Return an array as kernels take it; data and offsets without a copy where Arrow holds them so."""
     bits = validity(array)
-    valid = None if bits is None else unpack_bits(bits, array.offset, len(array))
+    valid = None if bits is None else frozen(unpack_bits(bits, array.offset, len(array)))
     type_ = array.type
     if pa.types.is_list(type_):
         return _list_column(array, valid)
@@ -79,9 +85,8 @@ def column_of(array: pa.Array) -> Column:
         encoded = array.dictionary_encode()
         return Column(values(encoded, np.int32), valid, encoded.dictionary)
     if pa.types.is_boolean(type_):
-        packed = array.buffers()[1]
-        bytes_ = NO_BITS if packed is None else np.frombuffer(packed, np.uint8)
-        return Column(unpack_bits(bytes_, array.offset, len(array)) if len(array) else NO_BITS, valid)
+        packed = np.frombuffer(array.buffers()[1] or b"", np.uint8)
+        return Column(frozen(unpack_bits(packed, array.offset, len(array))), valid)
     if pa.types.is_fixed_size_binary(type_):
         width = type_.byte_width
         return Column(values(array, f"V{width}").view(np.uint8).reshape(-1, width), valid)
@@ -95,8 +100,13 @@ _DTYPES: dict[pa.DataType, type[np.generic]] = {
 }
 
 
+def owners_within(array: pa.Array, first_span: int) -> Column:
+    """Return the spans of events or links, counted from the unit's first span."""
+    return Column(frozen(values(array, np.uint32) - np.uint32(first_span)))
+
+
 def _list_column(array: pa.ListArray, valid: npt.NDArray[np.uint8] | None) -> Column:
     """Return a list column whose offsets count from its own first element."""
     offsets = list_offsets(array)
     elements = column_of(array.values.slice(offsets[0], offsets[-1] - offsets[0]))
-    return Column(elements.data, valid, elements.dictionary, offsets if offsets[0] == 0 else offsets - offsets[0])
+    return Column(elements.data, valid, elements.dictionary, frozen(offsets - offsets[0]))

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from storage.arrays import column_of, single_chunk, values
+from storage.arrays import column_of, owners_within, single_chunk
 from storage.columns import REST_FIELD, Column, ScanSource, SourceMeta, SpanTables, TableName, TypeName
 from storage.describe import describe_source
 from storage.merge import merge
@@ -93,7 +93,7 @@ class Chunk(ScanSource):
         if array is None:
             return None
         if name == "span" and table in {"events", "links"}:
-            return Column(values(array, np.uint32) - np.uint32(self.meta.units[unit].first_span))
+            return owners_within(array, self.meta.units[unit].first_span)
         return column_of(array)
 
     def read_rest(self, table: TableName, key: str, unit: int) -> Mapping[TypeName, Column]:

@@ -61,10 +61,9 @@ def pick_traces(tables: SpanTables, traces: Sequence[int]) -> SpanTables:
     trace = pa.array(np.repeat(np.arange(len(chosen), dtype=np.uint32), counts))
     nested = [take_array(single_chunk(tables.spans.column(f.name)), rows) for f in NESTED_FIELDS[1:]]
     picked = pick_spans(tables, rows, [trace, *nested])
-    renumbered = pa.array((ends - counts).astype(np.uint32))
-    summary = summary.take(pa.array(chosen)).combine_chunks()
-    at = summary.column_names.index("first_span")
-    return replace(picked, traces=summary.set_column(at, summary.schema.field(at), renumbered))
+    arrays = {name: take_array(single_chunk(summary.column(name)), chosen) for name in summary.column_names}
+    arrays["first_span"] = pa.array((ends - counts).astype(np.uint32))
+    return replace(picked, traces=pa.table(arrays, schema=summary.schema))
 
 
 def _by_first_use(spans: pa.Table, column: str, table: pa.Table, name: TableName) -> tuple[pa.Table, pa.Table]:

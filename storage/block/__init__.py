@@ -1,1 +1,1 @@
-"""."""
+"""A block: immutable files that hold sorted spans. `storage/FORMAT.md` specifies them."""

@@ -1,0 +1,131 @@
+"""What `block.json` says of a block: all that is known without opening another file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from storage.columns import ColumnMeta, SourceMeta, TableName, UnitMeta
+from storage.errors import DamagedBlock
+from storage.sealed_json import DamagedDocument, seal, unseal
+
+#: The file that describes a block.
+DESCRIPTION = "block.json"
+#: Readers of a version read all blocks of the same number before the dot.
+FORMAT_VERSION = "1.0"
+
+
+@dataclass(frozen=True, slots=True)
+class FileMeta:
+    """A file's length in bytes and the CRC-32C of its content."""
+
+    size: int
+    crc32c: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlockMeta:
+    """A block: its source, the requests it came from, and its files.
+
+    `arrived_ns` are the arrivals of the first and the last request in it. `node`, `first_seq` and `last_seq` say
+    which range of whose write-ahead log was flushed into it (an empty node: none, as after a compaction).
+    """
+
+    source: SourceMeta
+    node: str
+    first_seq: int
+    last_seq: int
+    arrived_ns: tuple[int, int]
+    rows: Mapping[TableName, int]
+    files: Mapping[str, FileMeta]
+    format_version: str = FORMAT_VERSION
+
+    @property
+    def id(self) -> str:
+        """The block's id."""
+        return self.source.id
+
+    @property
+    def tenant(self) -> str:
+        """Whose spans these are."""
+        return self.source.tenant
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all files but `block.json`."""
+        return sum(file.size for file in self.files.values())
+
+    def encode(self) -> bytes:
+        """Return the content of `block.json`."""
+        source = self.source
+        return seal(
+            {
+                "format": self.format_version,
+                "id": source.id,
+                "tenant": source.tenant,
+                "start_ns": source.start_ns,
+                "end_ns": source.end_ns,
+                "arrived_ns": self.arrived_ns,
+                "wal": {"node": self.node, "first": self.first_seq, "last": self.last_seq},
+                "rows": dict(self.rows),
+                "units": [asdict(unit) for unit in source.units],
+                "has_rest": sorted(source.has_rest),
+                "columns": {name: _column_fields(column) for name, column in source.columns.items()},
+                "files": {name: asdict(file) for name, file in self.files.items()},
+            }
+        )
+
+    @classmethod
+    def decode(cls, data: bytes, what: str = DESCRIPTION) -> BlockMeta:
+        """Undo `encode`. Raises DamagedBlock, and UnknownVersion for what a later software wrote."""
+        try:
+            return _meta(unseal(what, data))
+        except (DamagedDocument, KeyError, TypeError, ValueError, AttributeError) as error:
+            msg = f"{what} does not describe a block: {error}"
+            raise DamagedBlock(msg) from error
+
+
+def _meta(fields: Mapping[str, Any]) -> BlockMeta:
+    version = fields["format"]
+    if version.partition(".")[0] != FORMAT_VERSION.partition(".")[0]:
+        msg = f"its format is {version}, this software reads {FORMAT_VERSION}"
+        raise ValueError(msg)
+    rows = fields["rows"]
+    source = SourceMeta(
+        id=fields["id"],
+        tenant=fields["tenant"],
+        span_count=rows["spans"],
+        trace_count=rows["traces"],
+        start_ns=fields["start_ns"],
+        end_ns=fields["end_ns"],
+        units=tuple(UnitMeta(**unit) for unit in fields["units"]),
+        columns={name: _column(column) for name, column in fields["columns"].items()},
+        has_rest=frozenset(fields["has_rest"]),
+    )
+    first_ns, last_ns = fields["arrived_ns"]
+    return BlockMeta(
+        source=source,
+        node=fields["wal"]["node"],
+        first_seq=fields["wal"]["first"],
+        last_seq=fields["wal"]["last"],
+        arrived_ns=(first_ns, last_ns),
+        rows=rows,
+        files={name: FileMeta(**file) for name, file in fields["files"].items()},
+        format_version=version,
+    )
+
+
+def _column_fields(column: ColumnMeta) -> dict[str, Any]:
+    """Leave out what is not known."""
+    return {name: value for name, value in asdict(column).items() if value is not None}
+
+
+def _column(fields: Mapping[str, Any]) -> ColumnMeta:
+    distinct = fields.get("distinct")
+    return ColumnMeta(
+        count=fields["count"],
+        distinct=None if distinct is None else tuple(distinct),
+        minimum=fields.get("minimum"),
+        maximum=fields.get("maximum"),
+    )

@@ -1,0 +1,127 @@
+"""A block as a scan source: columns decoded when asked for, traces found by id."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from storage.arrays import column_of, owners_within, single_chunk, values
+from storage.block.array_file import read_array
+from storage.block.files import BlockFiles
+from storage.block.meta import BlockMeta
+from storage.block.schema import TRACE_IDS, TRACE_ROWS, parquet_name
+from storage.block.table_file import TableFile
+from storage.columns import REST_FIELD, Column, ScanSource, SourceMeta, SpanTables, TableName, TypeName
+from storage.merge import merge
+from storage.pick import pick_traces
+from storage.rest_values import rest_values
+from storage.trace_index import TraceIndex
+from storage.traces import SERVICE_COLUMNS, services_column
+
+
+class Block(ScanSource):
+    """A block of an object store. Nothing is read before it is asked for; footers and the index are kept then.
+
+    Methods that read raise DamagedBlock where a file is not as it must be, and what the store raises.
+    """
+
+    def __init__(self, meta: BlockMeta, files: BlockFiles) -> None:
+        self.block_meta = meta
+        self._files = files
+        self._tables: dict[TableName, TableFile] = {}
+        self._index: TraceIndex | None = None
+        self._opening = threading.Lock()
+
+    @classmethod
+    def open(cls, meta: BlockMeta, read: BlockFiles) -> Block:
+        """Return the block that `meta` describes, its files read through `read`."""
+        return cls(meta, read)
+
+    @property
+    def meta(self) -> SourceMeta:
+        """Return what is known without reading."""
+        return self.block_meta.source
+
+    def read(self, table: TableName, name: str, unit: int) -> Column | None:
+        """Return a column of one unit, or None where the block has no such column."""
+        array = self._array(table, name, unit)
+        if array is None:
+            return None
+        if name == "span" and table in {"events", "links"}:
+            return owners_within(array, self.meta.units[unit].first_span)
+        return column_of(array)
+
+    def read_rest(self, table: TableName, key: str, unit: int) -> Mapping[TypeName, Column]:
+        """Return the values of a key that `rest` holds, by type."""
+        rest = self._array(table, REST_FIELD.name, unit)
+        return {} if rest is None else rest_values(rest, key)
+
+    def find(self, trace_ids: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+        """Return for each id (n, 16) its row in traces, or -1."""
+        return self._trace_index().find(trace_ids)
+
+    def sorted_trace_ids(self) -> npt.NDArray[np.uint8]:
+        """Return all trace ids (traces, 16), ascending bytewise; a memory map where the file is local."""
+        return self._trace_index().ids
+
+    def take_traces(self, rows: Sequence[int]) -> SpanTables:
+        """Return every column of the given traces, sorted, reading only the row groups that hold them."""
+        stops = [unit.stop_trace for unit in self.meta.units]
+        by_unit: dict[int, list[int]] = {}
+        for row in sorted(rows):
+            by_unit.setdefault(int(np.searchsorted(stops, row, side="right")), []).append(row)
+        parts = [self._take_of_unit(unit, wanted) for unit, wanted in by_unit.items()]
+        return parts[0] if len(parts) == 1 else merge(parts)
+
+    def _take_of_unit(self, unit: int, rows: Sequence[int]) -> SpanTables:
+        bounds = self.meta.units[unit]
+        tables = SpanTables(
+            spans=self._table("spans").read_row_group(unit),
+            resources=self._table("resources").read_row_group(0),
+            scopes=self._table("scopes").read_row_group(0),
+            events=self._counted_within("events", unit),
+            links=self._counted_within("links", unit),
+            traces=self._counted_within("traces", unit),
+        )
+        return pick_traces(tables, [row - bounds.first_trace for row in rows])
+
+    def _counted_within(self, table: TableName, unit: int) -> pa.Table:
+        """Return a row group whose numbers of spans count within the unit."""
+        rows = self._table(table).read_row_group(unit)
+        name = "first_span" if table == "traces" else "span"
+        at = rows.column_names.index(name)
+        numbers = values(single_chunk(rows.column(at)), np.uint32) - np.uint32(self.meta.units[unit].first_span)
+        return rows.set_column(at, rows.schema.field(at), pa.array(numbers))
+
+    def _array(self, table: TableName, name: str, unit: int) -> pa.Array | None:
+        """Return one column of one unit, or None where the block has no such column."""
+        file = self._table(table)
+        row_group = 0 if table in {"resources", "scopes"} else unit
+        field = SERVICE_COLUMNS.get(name) if table == "traces" else None
+        if field is not None:
+            return services_column(single_chunk(file.read_column("services", row_group)), field)
+        return single_chunk(file.read_column(name, row_group)) if name in file else None
+
+    def _table(self, table: TableName) -> TableFile:
+        """Return a file, opened once."""
+        file = self._tables.get(table)
+        if file is None:
+            files = self.block_meta.files
+            with self._opening:
+                file = self._tables.get(table)
+                if file is None:
+                    file = self._tables[table] = TableFile(self._files, table, files[parquet_name(table)].size)
+        return file
+
+    def _trace_index(self) -> TraceIndex:
+        """Return the index, opened once."""
+        if self._index is None:
+            with self._opening:
+                if self._index is None:
+                    ids, rows = (read_array(self._files, n, self.block_meta.files[n]) for n in (TRACE_IDS, TRACE_ROWS))
+                    self._index = TraceIndex(ids, rows)
+        return self._index

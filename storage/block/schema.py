@@ -1,0 +1,68 @@
+"""How each column of a block is encoded.
+
+Strings are dictionaries whatever their number of values: a scan wants codes, and a dictionary that is as long as
+its column costs 2 bits a value more than plain strings, but no hashing. Times, durations, and numbers that rarely
+repeat are split into byte streams; other numbers are dictionaries, row numbers are differences. Ids stay plain:
+polars reads no other encoding of fixed-size binaries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from storage.columns import TIME, ColumnMeta, TableName
+
+#: Tables in the order in which their files are written.
+TABLES: tuple[TableName, ...] = ("spans", "traces", "resources", "scopes", "events", "links")
+TRACE_IDS = "trace_ids.npy"
+TRACE_ROWS = "trace_rows.npy"
+
+_ROW_NUMBERS = {("spans", "trace"), ("traces", "first_span"), ("events", "span"), ("links", "span")}
+
+
+def parquet_name(table: TableName) -> str:
+    """Return the name of a table's file."""
+    return f"{table}.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class Encodings:
+    """Parquet leaf columns by path: those with a dictionary, and the encoding of others that are not plain."""
+
+    dictionaries: list[str]
+    others: dict[str, str]
+
+
+def choose_encodings(table: TableName, schema: pa.Schema, columns: Mapping[str, ColumnMeta]) -> Encodings:
+    """Choose an encoding for each column of a table; `columns` tells how many values attributes have."""
+    dictionaries = []
+    others = {}
+    for field in schema:
+        for path, type_ in leaves(field):
+            if (table, field.name) in _ROW_NUMBERS:
+                others[path] = "DELTA_BINARY_PACKED"
+            elif type_ in {TIME, pa.float64()} or field.name == "duration_ns" or _rarely_repeats(columns, field):
+                others[path] = "BYTE_STREAM_SPLIT"
+            elif not pa.types.is_fixed_size_binary(type_) and not pa.types.is_boolean(type_):
+                dictionaries.append(path)
+    return Encodings(dictionaries, others)
+
+
+def _rarely_repeats(columns: Mapping[str, ColumnMeta], field: pa.Field) -> bool:
+    column = columns.get(field.name)
+    return column is not None and field.type == pa.int64() and column.distinct is None
+
+
+def leaves(field: pa.Field, prefix: str = "") -> Iterator[tuple[str, pa.DataType]]:
+    """Yield the Parquet columns of a field, in file order: path and type."""
+    path = prefix + field.name
+    if pa.types.is_list(field.type):
+        yield from leaves(pa.field("element", field.type.value_type), f"{path}.list.")
+    elif pa.types.is_struct(field.type):
+        for child in field.type:
+            yield from leaves(child, f"{path}.")
+    else:
+        yield path, field.type

@@ -1,0 +1,122 @@
+"""Sorted spans to the files of a block."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import google_crc32c
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from storage.arrays import single_chunk
+from storage.block.meta import DESCRIPTION, BlockMeta, FileMeta
+from storage.block.schema import TABLES, TRACE_IDS, TRACE_ROWS, choose_encodings, parquet_name
+from storage.columns import ColumnMeta, SpanTables, TableName, UnitMeta
+from storage.describe import describe_source
+from storage.take import take_array
+from storage.trace_index import TraceIndex
+
+#: Spans in a unit, which is a row group: see docs/adr on blocks for what larger and smaller ones cost.
+UNIT_SPANS = 131_072
+#: Rows in a page, the same in all columns, so that a run of rows is a run of pages.
+PAGE_ROWS = 8_192
+#: A dictionary beyond this size is given up for plain values.
+_DICTIONARY_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedBlock:
+    """All files of a block by name, `block.json` among them, and what the latter says."""
+
+    files: Mapping[str, bytes | pa.Buffer]
+    meta: BlockMeta
+
+
+def write_block(
+    tables: SpanTables,
+    *,
+    id: str,  # noqa: A002  # the contract's name
+    tenant: str,
+    node: str = "",
+    first_seq: int = 0,
+    last_seq: int = 0,
+    arrived_ns: tuple[int, int] = (0, 0),
+    unit_spans: int = UNIT_SPANS,
+) -> EncodedBlock:
+    """Encode sorted tables as a block, row groups cut at trace edges after about `unit_spans` spans."""
+    source = describe_source(tables, id=id, tenant=tenant, unit_spans=unit_spans)
+    files: dict[str, bytes | pa.Buffer] = {}
+    for name in TABLES:
+        table = tables.table(name)
+        files[parquet_name(name)] = _write_table(name, table, _row_bounds(name, table, source.units), source.columns)
+    index = TraceIndex.of(single_chunk(tables.table("traces").column("trace_id")))
+    files[TRACE_IDS] = _npy(index.ids)
+    files[TRACE_ROWS] = _npy(index.rows)
+    meta = BlockMeta(
+        source=source,
+        node=node,
+        first_seq=first_seq,
+        last_seq=last_seq,
+        arrived_ns=arrived_ns,
+        rows={name: tables.table(name).num_rows for name in TABLES},
+        files={name: FileMeta(len(data), google_crc32c.value(bytes(data))) for name, data in files.items()},
+    )
+    return EncodedBlock({**files, DESCRIPTION: meta.encode()}, meta)
+
+
+def _row_bounds(name: TableName, table: pa.Table, units: Sequence[UnitMeta]) -> Sequence[int]:
+    """Return where each unit's rows begin in a table, and where the last one's end."""
+    if name in {"resources", "scopes"}:
+        return [0, table.num_rows]
+    if name == "traces":
+        return [0, *(unit.stop_trace for unit in units)]
+    spans = np.array([0, *(unit.stop_span for unit in units)])
+    rows = spans if name == "spans" else np.searchsorted(table.column("span").to_numpy(), spans)
+    return [int(row) for row in rows]
+
+
+def _write_table(
+    name: TableName, table: pa.Table, bounds: Sequence[int], columns: Mapping[str, ColumnMeta]
+) -> pa.Buffer:
+    """Return a Parquet file with a row group for each unit."""
+    encodings = choose_encodings(name, table.schema, columns)
+    sink = pa.BufferOutputStream()
+    with pq.ParquetWriter(
+        sink,
+        table.schema,
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=encodings.dictionaries,
+        column_encoding=encodings.others,
+        dictionary_pagesize_limit=_DICTIONARY_BYTES,
+        max_rows_per_page=PAGE_ROWS,
+        write_statistics=[f.name for f in table.schema if not pa.types.is_dictionary(f.type)],
+        write_page_checksum=True,
+        store_schema=False,
+    ) as writer:
+        for start, stop in pairwise(bounds):
+            writer.write_table(_rows(table, start, stop), row_group_size=max(1, stop - start))
+    return sink.getvalue()
+
+
+def _rows(table: pa.Table, start: int, stop: int) -> pa.Table:
+    """Return a run of rows with dictionaries of what it uses: a row group holds its dictionaries whole."""
+    if stop - start == table.num_rows:
+        return table
+    rows = np.arange(start, stop, dtype=np.int32)
+    arrays = [
+        take_array(single_chunk(column), rows) if pa.types.is_dictionary(column.type) else column[start:stop]
+        for column in table.columns
+    ]
+    return pa.Table.from_arrays(arrays, schema=table.schema)
+
+
+def _npy(array: npt.NDArray[np.generic]) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=False)
+    return file.getvalue()

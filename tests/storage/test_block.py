@@ -1,0 +1,208 @@
+"""Blocks: what is read is what was written, from memory and from local files; bad files are told."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from storage.block.files import BlockFiles, MemoryFiles, StoredFiles
+from storage.block.meta import DESCRIPTION, BlockMeta
+from storage.block.reader import Block
+from storage.block.writer import EncodedBlock, write_block
+from storage.chunk import Chunk
+from storage.columns import SpanTables
+from storage.errors import DamagedBlock, StorageError
+from storage.local_objects import LocalStore
+from storage.merge import merge
+from storage.sealed_json import seal, unseal
+from tests.otlp_oracle import Span, tables_to_spans
+from tests.storage.builder import tables_of
+from tests.storage.recorded import recorded_tables
+from tests.storage.source_contract import TABLES, assert_described, assert_finds, assert_reads
+from tests.storage.strategies import spans
+from tests.storage.test_merge import assert_same
+from tests.storage.test_nested_sets import SPAN
+
+QUICK = settings(deadline=None, max_examples=30)
+
+
+def encode(tables: SpanTables, unit_spans: int = 131_072) -> EncodedBlock:
+    return write_block(
+        tables,
+        id="b",
+        tenant="t",
+        node="n",
+        first_seq=3,
+        last_seq=9,
+        arrived_ns=(5, 2**62),
+        unit_spans=unit_spans,
+    )
+
+
+def in_memory(encoded: EncodedBlock) -> Block:
+    return Block.open(encoded.meta, MemoryFiles(encoded.files))
+
+
+def on_disk(encoded: EncodedBlock, folder: Path) -> Block:
+    store = LocalStore(folder)
+    for name, data in encoded.files.items():
+        store.put(f"t/b/{name}", bytes(data))
+    return Block.open(encoded.meta, StoredFiles(store, "t/b"))
+
+
+@QUICK
+@given(st.lists(spans, max_size=8), st.integers(1, 5))
+def test_reads_what_was_written(sent: list[Span], unit_spans: int) -> None:
+    tables = merge([tables_of(sent)])
+    block = in_memory(encode(tables, unit_spans))
+    assert_reads(block, tables)
+    assert_described(block, tables)
+    assert_finds(block, tables)
+    assert_same(block.take_traces(range(block.meta.trace_count)), tables)
+
+
+@pytest.mark.parametrize("name", ["small", "essvt"])
+def test_recorded_traces_from_local_files(shared: Path, tmp_path: Path, name: str) -> None:
+    tables = recorded_tables(shared, name)
+    block = on_disk(encode(tables, 500), tmp_path)
+    assert len(block.meta.units) > 1
+    assert_reads(block, tables)
+    assert_described(block, tables)
+    assert_finds(block, tables)
+    assert tables_to_spans(block.take_traces(range(block.meta.trace_count))) == tables_to_spans(tables)
+
+
+def test_takes_what_a_chunk_takes(shared: Path) -> None:
+    tables = recorded_tables(shared, "small")
+    chunk = Chunk.seal(tables, id="c", tenant="t")
+    block = in_memory(encode(tables, 700))
+    for rows in ([0], [5, 3], [0, 300, 667], []):
+        assert_same(block.take_traces(rows), chunk.take_traces(rows))
+
+
+def test_description_survives_json(shared: Path) -> None:
+    for name in ("small", "essvt"):
+        encoded = encode(recorded_tables(shared, name))
+        assert BlockMeta.decode(bytes(encoded.files[DESCRIPTION])) == encoded.meta
+        assert set(encoded.meta.files) == set(encoded.files) - {DESCRIPTION}
+        assert {n: f.size for n, f in encoded.meta.files.items()} == {n: len(encoded.files[n]) for n in encoded.meta.files}
+
+
+def test_keys_with_dots_that_begin_alike_stay_apart() -> None:
+    attributes = (
+        ("a", ("int", 1)),
+        ("a.b", ("str", "x")),
+        ("a::int", ("bool", True)),
+        ("a::int.list.element", ("str", "y")),
+        ("a", ("array", ("int", 2), ("int", 3))),
+        ("a.list.element", ("float", "3ff0000000000000")),
+    )
+    tables = merge([tables_of([replace(SPAN, attributes=attributes[:4]), replace(SPAN, kind=2, attributes=attributes[4:])])])
+    assert_reads(in_memory(encode(tables)), tables)
+
+
+def test_a_stranger_reads_the_same_with_pyarrow(shared: Path) -> None:
+    tables = recorded_tables(shared, "small")
+    encoded = encode(tables, 1000)
+    for name in TABLES:
+        stored = pq.read_table(pa.BufferReader(encoded.files[f"{name}.parquet"]))
+        assert stored.num_rows == tables.table(name).num_rows
+        for column in tables.table(name).column_names:
+            assert stored[column].to_pylist() == tables.table(name)[column].to_pylist()
+
+
+def test_traces_are_read_by_many_threads_at_once(shared: Path, tmp_path: Path) -> None:
+    tables = recorded_tables(shared, "small")
+    block = on_disk(encode(tables, 500), tmp_path)
+    failures: list[BaseException] = []
+
+    def read() -> None:
+        try:
+            assert_reads(block, tables)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+
+
+class Counting(BlockFiles):
+    """Remembers which bytes were asked for."""
+
+    def __init__(self, files: BlockFiles) -> None:
+        self._files = files
+        self.bytes_read: dict[str, int] = {}
+
+    def local_path(self, name: str) -> Path | None:
+        return self._files.local_path(name)
+
+    def read_range(self, name: str, start: int, stop: int) -> bytes:
+        self.bytes_read[name] = self.bytes_read.get(name, 0) + stop - start
+        return self._files.read_range(name, start, stop)
+
+    def size(self, name: str) -> int:
+        return self._files.size(name)
+
+
+def test_reading_a_column_reads_no_other(shared: Path) -> None:
+    encoded = encode(recorded_tables(shared, "small"), 1000)
+    files = Counting(MemoryFiles(encoded.files))
+    block = Block.open(encoded.meta, files)
+    assert files.bytes_read == {}
+    block.read("spans", "start", 1)
+    footer = files.bytes_read["spans.parquet"]
+    block.read("spans", "kind", 1)
+    assert set(files.bytes_read) == {"spans.parquet"}
+    assert files.bytes_read["spans.parquet"] - footer < 2_000
+
+
+@pytest.mark.parametrize("name", [f"{table}.parquet" for table in TABLES] + ["trace_ids.npy", "trace_rows.npy"])
+@pytest.mark.parametrize("harm", ["missing", "short", "zeros"])
+def test_bad_files_are_told(shared: Path, tmp_path: Path, name: str, harm: str) -> None:
+    encoded = encode(recorded_tables(shared, "small"))
+    good = bytes(encoded.files[name])
+    bad = {"short": good[: len(good) // 2], "zeros": bytes(len(good))}
+    files = {n: data for n, data in encoded.files.items() if n != name} | ({name: bad[harm]} if harm in bad else {})
+    broken = EncodedBlock(files, encoded.meta)
+    for block in (in_memory(broken), on_disk(broken, tmp_path)):
+        with pytest.raises(StorageError, match=r"trace_|parquet"):
+            if name.endswith("npy"):
+                block.find(np.zeros((1, 16), np.uint8))
+            else:
+                block.take_traces([0])
+
+
+def test_a_flipped_bit_is_told(shared: Path) -> None:
+    """Pages carry checksums, so what is damaged in one is never taken for data."""
+    encoded = encode(recorded_tables(shared, "small"))
+    data = bytearray(encoded.files["spans.parquet"])
+    footer = pq.read_metadata(pa.BufferReader(bytes(data)))
+    column = footer.row_group(0).column(footer.schema.names.index("span_id"))
+    data[column.data_page_offset + column.total_compressed_size // 2] ^= 4
+    block = in_memory(EncodedBlock({**encoded.files, "spans.parquet": bytes(data)}, encoded.meta))
+    assert block.read("spans", "kind", 0) is not None
+    with pytest.raises(DamagedBlock, match=r"spans\.parquet"):
+        block.read("spans", "span_id", 0)
+
+
+def test_descriptions_that_say_nothing_are_refused(shared: Path) -> None:
+    good = bytes(encode(recorded_tables(shared, "essvt")).files[DESCRIPTION])
+    fields = unseal("", good)
+    for bad in (b"", b"{}", good[:-9], good.replace(b'"t"', b'"u"'), seal({**fields, "rows": 7}), seal({})):
+        with pytest.raises(DamagedBlock, match=r"block\.json"):
+            BlockMeta.decode(bad)
+    with pytest.raises(DamagedBlock, match=r"format is 2\.0"):
+        BlockMeta.decode(seal({**fields, "format": "2.0"}))
+    assert BlockMeta.decode(seal({**fields, "format": "1.7"})).id == "b"
