@@ -52,9 +52,15 @@ def _run(name: str, summary: Table) -> bool:
         summary.add_row(name, "[red]failed[/red]", "", "")
         return False
     for what, value, unit in rows:
-        summary.add_row(name, str(what), f"{value:,.4g}" if isinstance(value, float) else str(value), str(unit))
+        summary.add_row(name, str(what), _short(value), str(unit))
     summary.add_row(name, "time taken", f"{time.perf_counter() - started:.1f}", "s", end_section=True)
     return True
+
+
+def _short(value: object) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _machine() -> str:
