@@ -63,6 +63,15 @@ def format_duration(ns: int) -> str:
     return f"{sign}{minutes}m{seconds}" if minutes else sign + seconds
 
 
+def short_duration(ns: int) -> str:
+    """The same without parts that are zero at the end: `2h`, `1m`, `1h0m5s`."""
+    return _ZERO_MINUTES.sub("", _ZERO_SECONDS.sub("", format_duration(ns)))
+
+
+_ZERO_SECONDS = re.compile(r"(?<=[hm])0s$")
+_ZERO_MINUTES = re.compile(r"(?<=h)0m$")
+
+
 def _small(ns: int) -> str:
     if ns == 0:
         return "0s"

@@ -40,7 +40,7 @@ from traceql.ast import (
     UnaryOperation,
 )
 from traceql.attributes import AttributeScope
-from traceql.durations import format_duration
+from traceql.durations import format_duration, short_duration
 from traceql.literals import quote_name, quote_string
 from traceql.operators import BinaryOperator, UnaryOperator
 from traceql.types import MIN_INT, StaticType, StaticValue
@@ -147,6 +147,8 @@ class _Printer:
     def _(self, node: Static) -> str:
         if isinstance(node.value, str) and not self.is_canonical:
             return _back_quoted(node.value)
+        if isinstance(node.value, int) and node.type is StaticType.DURATION and self.is_canonical:
+            return short_duration(node.value)
         return static_text(node.type, node.value)
 
     @text.register

@@ -13,6 +13,7 @@ from traceql.ast.walk import depth_of
 from traceql.builder import Builder
 from traceql.errors import ParseError
 from traceql.lexing import CALLBACKS
+from traceql.simplify import fold
 from traceql.syntax_error import describe
 
 # Deep trees break every recursive function on them, not only ours. Chains of `&&` and `||`, pipelines and parentheses
@@ -42,6 +43,8 @@ def parse(text: str) -> Query:
     except UnexpectedToken as error:
         raise describe(error, text, tuple(grammar().terminals)) from None
     _check_depth(query, text)
+    if "/" in text or "%" in text:
+        fold(query)  # raises for a division by zero, which clients expect as an error of parsing
     return query
 
 

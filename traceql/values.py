@@ -41,7 +41,7 @@ def fold_unary(op: UnaryOperator, operand: Static) -> Static | None:
 
 
 def fold_binary(op: BinaryOperator, lhs: Static, rhs: Static) -> Static | None:
-    """The constant that `lhs op rhs` is; None when the operation is illegal, not finite, a regex or a test for nil.
+    """The constant that `lhs op rhs` is; None when it is illegal, a regex, a test for nil, or no finite number.
 
     Raises ParseError for an integer division by zero.
     """
@@ -50,10 +50,10 @@ def fold_binary(op: BinaryOperator, lhs: Static, rhs: Static) -> Static | None:
         return None
     if op.is_comparison:
         return Static(StaticType.BOOL, _COMPARE[op](_comparable(lhs), _comparable(rhs)))
-    if lhs.type is rhs.type is StaticType.INT:
-        return Static(StaticType.INT, _integers(op, lhs.value, rhs.value))  # type: ignore[arg-type]  # by type
-    if lhs.type is rhs.type is StaticType.DURATION and op in (BinaryOperator.ADD, BinaryOperator.SUBTRACT):
-        return Static(StaticType.DURATION, _integers(op, lhs.value, rhs.value))  # type: ignore[arg-type]  # by type
+    is_sum = op in (BinaryOperator.ADD, BinaryOperator.SUBTRACT)
+    if lhs.type is rhs.type and (lhs.type is StaticType.INT or (lhs.type is StaticType.DURATION and is_sum)):
+        integer = _integers(op, lhs.value, rhs.value)  # type: ignore[arg-type]  # by type
+        return None if integer is None else Static(lhs.type, integer)
     value = _floats(op, float(lhs.value), float(rhs.value))  # type: ignore[arg-type]  # numeric, as arithmetic fits
     return Static(StaticType.FLOAT, value) if math.isfinite(value) else None
 
@@ -63,7 +63,7 @@ def _comparable(static: Static) -> Any:
     return static.value.encode("utf-8", "surrogatepass") if isinstance(static.value, str) else static.value
 
 
-def _integers(op: BinaryOperator, lhs: int, rhs: int) -> int:
+def _integers(op: BinaryOperator, lhs: int, rhs: int) -> int | None:
     match op:
         case BinaryOperator.ADD:
             return wrap(lhs + rhs)
@@ -79,12 +79,12 @@ def _integers(op: BinaryOperator, lhs: int, rhs: int) -> int:
     return wrap(quotient if op is BinaryOperator.DIVIDE else lhs - quotient * rhs)
 
 
-def _power(base: int, exponent: int) -> int:
-    """Of integers: exact but for the wrap; a negative exponent gives the whole part of the fraction."""
+def _power(base: int, exponent: int) -> int | None:
+    """Of integers: exact but for the wrap. A negative exponent gives the whole part of the fraction, for zero none."""
     if exponent >= 0:
         return wrap(pow(base, exponent, 2**64))
     if base == 0:
-        raise ParseError("runtime error: integer divide by zero")
+        return None
     return base ** (exponent % 2) if abs(base) == 1 else 0
 
 
