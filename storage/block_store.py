@@ -95,18 +95,14 @@ class BlockStore:
                 self._logs.setdefault(tenant, commits)
         return listed
 
-    def snapshot(self, tenant: str, start_ns: int = 0, end_ns: int = 2**64) -> BlockSnapshot:
-        """Return the newest list with those blocks opened that may hold traces in [start_ns, end_ns].
+    def snapshot(self, tenant: str, window: tuple[int, int] | None = None) -> BlockSnapshot:
+        """Return the newest list, opened; with a `window` (nanoseconds, inclusive) only blocks with traces in it.
 
         It holds everything this process has published. Blocks that cannot be opened are set aside, with a warning,
         and tried again later. Raises InvalidTenant, BrokenLog.
         """
         listed = self.block_list(tenant)
-        wanted = [
-            block_id
-            for block_id, record in listed.blocks.items()
-            if record["start_ns"] <= end_ns and start_ns <= record["end_ns"]
-        ]
+        wanted = [block_id for block_id, record in listed.blocks.items() if _overlaps(record, window)]
         opened = self._open_all(tenant, wanted, listed)
         blocks = tuple(block for block in opened.values() if not isinstance(block, _SetAside))
         set_aside = {block_id: block.reason for block_id, block in opened.items() if isinstance(block, _SetAside)}
@@ -225,6 +221,10 @@ def _record(meta: BlockMeta) -> BlockRecord:
         "trace_count": meta.source.trace_count,
         "size_bytes": meta.size_bytes,
     }
+
+
+def _overlaps(record: BlockRecord, window: tuple[int, int] | None) -> bool:
+    return window is None or (record["start_ns"] <= window[1] and window[0] <= record["end_ns"])
 
 
 def _is_tenant(name: str) -> bool:

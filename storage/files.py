@@ -107,7 +107,7 @@ class PosixFile:
 
     def write(self, data: Data) -> None:
         """Append all of `data`; the system may take it in several pieces."""
-        rest = memoryview(data)
+        rest = memoryview(data).cast("B")
         while rest:
             rest = rest[os.write(self._descriptor, rest) :]
 

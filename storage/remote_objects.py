@@ -31,7 +31,7 @@ class RemoteStore:
     def put(self, key: str, data: Data) -> None:
         """Store an object."""
         with _translated(check_key(key)):
-            obstore.put(self._store, key, data)
+            obstore.put(self._store, key, _octets(data))
 
     def put_if_absent(self, key: str, data: Data) -> bool:
         """Store an object by a conditional put."""
@@ -39,7 +39,7 @@ class RemoteStore:
             return self._put_if_unseen(key, data, self._single_writer)
         with _translated(check_key(key)):
             try:
-                obstore.put(self._store, key, data, mode="create")
+                obstore.put(self._store, key, _octets(data), mode="create")
             except AlreadyExistsError:
                 return False
         return True
@@ -113,6 +113,11 @@ class RemoteStore:
                 self.put(key, data)
                 return True
             return False
+
+
+def _octets(data: Data) -> memoryview:
+    """Return a buffer of unsigned bytes: obstore takes others, such as Arrow's signed ones, for streams."""
+    return memoryview(data).cast("B")
 
 
 @contextlib.contextmanager

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import threading
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from storage.files import Data
 from storage.local_objects import DRAFTS, DRAFTS_KEPT_NS, LocalStore
 from storage.object_store import (
     CreateNotExclusive,
@@ -51,8 +54,12 @@ class ObjectStoreContract:
         assert store.size("empty") == 0
         assert store.get("large") == large
 
-    @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
-    def test_any_buffer_is_stored(self, store: ObjectStore, kind: type) -> None:
+    @pytest.mark.parametrize(
+        "kind",
+        [bytes, bytearray, memoryview, lambda data: memoryview(pa.py_buffer(data))],
+        ids=["bytes", "bytearray", "view", "arrow"],
+    )
+    def test_any_buffer_is_stored(self, store: ObjectStore, kind: Callable[[bytes], Data]) -> None:
         store.put("a", kind(b"data"))
         assert store.put_if_absent("b", kind(b"data"))
         assert store.get("a") == store.get("b") == b"data"
