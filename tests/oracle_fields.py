@@ -148,7 +148,7 @@ def _compares(node: FieldExpression, at: At) -> bool:
     if _accepts_no_event(node) and at.event is None and not at.span.events:
         return True
     if isinstance(node.lhs, Intrinsic) and isinstance(node.rhs, Static):
-        lhs, rhs = _comparable_id(node.lhs.kind, lhs), _comparable_id(node.lhs.kind, rhs)
+        lhs, rhs = comparable_id(node.lhs.kind, lhs), comparable_id(node.lhs.kind, rhs)
         if node.lhs.kind is IntrinsicKind.PARENT_ID and rhs.value == "" and lhs.value == NO_SPAN:
             return False
     return compare(node.op, lhs, rhs)
@@ -161,7 +161,7 @@ def _nil_test(node: BinaryOperation, tested: Static) -> bool:
     return (tested == ABSENT) == (node.op is BinaryOperator.EQUAL)
 
 
-def _comparable_id(kind: IntrinsicKind, value: Static) -> Static:
+def comparable_id(kind: IntrinsicKind, value: Static) -> Static:
     """Trace ids compare without leading zeros."""
     is_trace_id = kind is IntrinsicKind.TRACE_ID and isinstance(value.value, str)
     return replace(value, value=str(value.value).lstrip("0")) if is_trace_id else value
