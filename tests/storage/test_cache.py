@@ -1,0 +1,100 @@
+"""The cache of columns: bounded, shared by threads, and never in the way of an error."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from storage.cache import ColumnCache
+from storage.columns import Column, TableName
+from storage.errors import DamagedBlock
+
+
+class FakeMeta:
+    def __init__(self, source_id: str) -> None:
+        self.id = source_id
+
+
+class FakeSource:
+    """A source that counts what it reads: 800 bytes a column."""
+
+    def __init__(self, source_id: str) -> None:
+        self.meta = FakeMeta(source_id)
+        self.reads: list[tuple[str, str, int]] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.started = threading.Event()
+        self.error: Exception | None = None
+
+    def read(self, table: TableName, name: str, unit: int) -> Column | None:
+        self.reads.append((table, name, unit))
+        self.started.set()
+        self.gate.wait(10)
+        if self.error:
+            raise self.error
+        return None if name == "absent" else Column(np.zeros(100, np.int64))
+
+
+def test_a_column_is_read_once() -> None:
+    cache, source = ColumnCache(10_000), FakeSource("a")
+    first = cache.get_or_read(source, "spans", "start", 0)
+    assert cache.get_or_read(source, "spans", "start", 0) is first
+    assert cache.get_or_read(FakeSource("b"), "spans", "start", 0) is not first
+    assert source.reads == [("spans", "start", 0)]
+    assert (cache.hits, cache.misses, cache.used_bytes) == (1, 2, 1_600)
+
+
+def test_resources_are_the_same_in_every_unit() -> None:
+    cache, source = ColumnCache(10_000), FakeSource("a")
+    for unit in range(3):
+        cache.get_or_read(source, "resources", "x", unit)
+        cache.get_or_read(source, "events", "x", unit)
+    assert [table for table, _, _ in source.reads].count("resources") == 1
+    assert len(source.reads) == 4
+
+
+def test_the_least_recently_used_goes_first() -> None:
+    cache, source = ColumnCache(1_600), FakeSource("a")
+    for name in ("x", "y", "x", "z", "x", "y"):
+        cache.get_or_read(source, "spans", name, 0)
+        assert cache.used_bytes <= 1_600
+    assert [name for _, name, _ in source.reads] == ["x", "y", "z", "y"]
+
+
+def test_what_is_larger_than_the_budget_is_not_kept() -> None:
+    cache, source = ColumnCache(799), FakeSource("a")
+    assert cache.get_or_read(source, "spans", "x", 0) is not None
+    assert cache.used_bytes == 0
+    assert cache.get_or_read(source, "spans", "absent", 0) is None
+
+
+def test_a_source_can_be_forgotten() -> None:
+    cache, source, other = ColumnCache(10_000), FakeSource("a"), FakeSource("b")
+    cache.get_or_read(source, "spans", "x", 0)
+    cache.get_or_read(other, "spans", "x", 0)
+    cache.forget("a")
+    assert cache.used_bytes == 800
+    cache.get_or_read(other, "spans", "x", 0)
+    assert len(other.reads) == 1
+
+
+@pytest.mark.parametrize("error", [None, DamagedBlock("broken")])
+def test_threads_share_one_read(error: Exception | None) -> None:
+    cache, source = ColumnCache(10_000), FakeSource("a")
+    source.gate.clear()
+    source.error = error
+    with ThreadPoolExecutor(4) as pool:
+        results = [pool.submit(cache.get_or_read, source, "spans", "x", 0) for _ in range(4)]
+        assert source.started.wait(10)
+        source.gate.set()
+        errors = [result.exception() for result in results]
+    if error is None:
+        assert len(source.reads) == 1
+        assert len({id(result.result()) for result in results}) == 1
+    else:
+        assert all(isinstance(e, DamagedBlock) for e in errors)
+        source.error = None
+        assert cache.get_or_read(source, "spans", "x", 0) is not None

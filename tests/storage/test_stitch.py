@@ -1,0 +1,93 @@
+"""Split traces: however spans are spread over sources, what is stitched and what is left is every trace, whole."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from storage.block.files import MemoryFiles
+from storage.block.reader import Block
+from storage.block.writer import write_block
+from storage.chunk import Chunk
+from storage.columns import ScanSource
+from storage.merge import merge
+from storage.stitch import Stitching, stitch
+from tests.otlp_oracle import Span, by_id, tables_to_spans
+from tests.storage.builder import tables_of
+from tests.storage.strategies import tree_spans
+from tests.storage.test_merge import assert_same
+from tests.storage.test_nested_sets import a_span
+
+#: No two sources of these tests have the same id, since results are remembered by it.
+IDS = itertools.count()
+
+
+def source_of(spans: list[Span], *, in_block: bool = False) -> ScanSource:
+    tables = merge([tables_of(spans)])
+    source_id = f"s{next(IDS)}"
+    if not in_block:
+        return Chunk.seal(tables, id=source_id, tenant="t")
+    encoded = write_block(tables, id=source_id, tenant="t", unit_spans=3)
+    return Block.open(encoded.meta, MemoryFiles(encoded.files))
+
+
+def left_in(source: ScanSource, stitching: Stitching) -> list[int]:
+    excluded = stitching.excluded.get(source.meta.id, np.zeros(0, np.int64))
+    assert excluded.tolist() == sorted(set(excluded.tolist()))
+    return sorted(set(range(source.meta.trace_count)) - set(excluded.tolist()))
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.tuples(tree_spans, st.integers(0, 3)), max_size=14), st.booleans())
+def test_every_trace_is_whole_in_one_source(spread: list[tuple[Span, int]], in_block: bool) -> None:
+    parts = [[span for span, at in spread if at == n] for n in range(4)]
+    sources = [source_of(part, in_block=in_block and n % 2 == 0) for n, part in enumerate(parts)]
+    stitching = stitch(sources)
+    pieces = [source.take_traces(left_in(source, stitching)) for source in sources]
+    if stitching.source is not None:
+        pieces.append(stitching.source.tables)
+    whole = merge([tables_of([span for span, _ in spread])])
+    traces = [trace for piece in pieces for trace in piece.table("traces").column("trace_id").to_pylist()]
+    assert sorted(traces) == sorted(whole.table("traces").column("trace_id").to_pylist())
+    assert sorted(by_id(s for p in pieces for s in tables_to_spans(p)), key=repr) == sorted(
+        tables_to_spans(whole), key=repr
+    )
+    assert_same(merge(pieces), whole)
+
+
+def test_nothing_split_is_nothing_stitched() -> None:
+    sources = [source_of([a_span(1)]), source_of([])]
+    stitching = stitch(sources)
+    assert stitching.source is None
+    assert not stitching.excluded
+    assert stitch([]).source is None
+
+
+def test_a_span_in_two_sources_counts_once() -> None:
+    stitching = stitch([source_of([a_span(1), a_span(2, parent=1)]), source_of([a_span(2, parent=1)])])
+    assert stitching.source is not None
+    assert stitching.source.meta.span_count == 2
+
+
+def test_what_was_stitched_is_remembered() -> None:
+    sources = [source_of([a_span(1)]), source_of([a_span(2, parent=1)])]
+    assert stitch(sources).source is stitch(sources).source
+    other = stitch([*sources, source_of([a_span(3, parent=2)])]).source
+    assert other is not None
+    assert other.meta.span_count == 3
+
+
+def test_few_ids_are_looked_up_in_many() -> None:
+    many = [a_span(1, start=1_000 + n) for n in range(200)]
+    many = [
+        Span(**{f: getattr(s, f) for f in Span.__slots__} | {"trace_id": n.to_bytes(16)}) for n, s in enumerate(many)
+    ]
+    few = [s for s in many if s.trace_id[-1] in {7, 150}]
+    few = [Span(**{f: getattr(s, f) for f in Span.__slots__} | {"span_id": b"\x09" * 8}) for s in few]
+    stitching = stitch([source_of(many), source_of(few)])
+    assert sorted(map(len, stitching.excluded.values())) == [2, 2]
+    assert stitching.source is not None
+    assert stitching.source.meta.span_count == 4
