@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from storage.chunk import merge_chunks
+from storage.chunk import Chunk, merge_chunks
 from tempo_dask.ingest.decoder import Decoder
 from tempo_dask.ingest.flush import Flusher, FlushLimits
 from tempo_dask.ingest.live import LiveLimits, LiveStore
-from tempo_dask.ingest.merging import Merger
 from tempo_dask.ingest.records import Record
 from tempo_dask.ingest.sources import Sources
 from tempo_dask.kernels import otlp
@@ -41,7 +41,7 @@ class Writes(RuleBasedStateMachine):
         self.blocks = PausedBlocks()
         self.log = FakeLog()
         self.decoder = Decoder(self.live, otlp.decode, NODE)
-        self.merger = Merger(self.live, merge_chunks)
+        self.merging: dict[str, tuple[Sequence[Chunk], Chunk]] = {}
         self.flusher = Flusher(
             self.live, self.blocks, self.log, merge_chunks, node=NODE, limits=FlushLimits(grace_s=10)
         )
@@ -67,9 +67,17 @@ class Writes(RuleBasedStateMachine):
     def wait(self, seconds: float) -> None:
         self.now += seconds
 
-    @rule()
-    def merge(self) -> None:
-        self.merger.step()
+    @rule(tenant=st.sampled_from(TENANTS), first=st.integers(0, 3), count=st.integers(2, 4))
+    def begin_merging(self, tenant: str, first: int, count: int) -> None:
+        run = self.live.open_chunks(tenant)[first : first + count]
+        if len(run) > 1:
+            self.merging[tenant] = (run, merge_chunks(run))
+
+    @precondition(lambda self: self.merging)
+    @rule(data=st.data())
+    def finish_merging(self, data: st.DataObject) -> None:
+        tenant = data.draw(st.sampled_from(sorted(self.merging)))
+        self.live.replace(tenant, *self.merging.pop(tenant))
 
     @rule(tenant=st.sampled_from(TENANTS))
     def publish(self, tenant: str) -> None:
@@ -85,6 +93,13 @@ class Writes(RuleBasedStateMachine):
     @rule()
     def drop(self) -> None:
         self.live.drop_retired(10)
+
+    @rule(tenant=st.sampled_from(TENANTS))
+    def publish_and_drop(self, tenant: str) -> None:
+        """A flush whose grace is over before anybody reads again."""
+        self.flusher._publish(tenant)
+        self.now += 20
+        self.drop()
 
     @rule(tenant=st.sampled_from(TENANTS))
     def hold_block_list(self, tenant: str) -> None:
@@ -151,5 +166,5 @@ def _numbers_of(seq_body: bytes) -> list[int]:
     return [int.from_bytes(span_id, "big") - 1 for span_id in spans.column("span_id").to_pylist()]
 
 
-Writes.TestCase.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
+Writes.TestCase.settings = settings(max_examples=25, stateful_step_count=35, deadline=None)
 TestExactlyOnce = Writes.TestCase
