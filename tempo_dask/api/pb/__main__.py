@@ -8,7 +8,7 @@ from pathlib import Path
 
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
-from grpc_tools import protoc
+from grpc_tools import protoc  # type: ignore[import-untyped]  # it has no types
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -36,18 +36,11 @@ def generate(folder: Path) -> int:
     with tempfile.NamedTemporaryFile(suffix=".binpb") as imports:
         imports.write(otlp_descriptors())
         imports.flush()
-        return int(
-            protoc.main(
-                [
-                    "protoc",
-                    f"--descriptor_set_in={imports.name}",
-                    f"-I{ROOT}",
-                    f"--python_out={folder}",
-                    f"--pyi_out={folder}",
-                    str(SOURCE),
-                ]
-            )
-        )
+        paths = [f"--descriptor_set_in={imports.name}", f"-I{ROOT}", f"--python_out={folder}", f"--pyi_out={folder}"]
+        status = int(protoc.main(["protoc", *paths, str(SOURCE)]))
+    types = folder / SOURCE.parent.relative_to(ROOT) / "tempo_pb2.pyi"
+    types.write_text("# mypy: ignore-errors\n" + types.read_text())  # protoc's stubs are not strict
+    return status
 
 
 if __name__ == "__main__":

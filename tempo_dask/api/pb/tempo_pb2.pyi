@@ -1,3 +1,4 @@
+# mypy: ignore-errors
 from opentelemetry.proto.common.v1 import common_pb2 as _common_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2 as _trace_pb2
 from google.protobuf.internal import containers as _containers
