@@ -51,7 +51,7 @@ def _found(match: Match, display: Display, *, with_spans: bool) -> FoundTrace:
 
 def _span_sets(match: Match, display: Display) -> Sequence[SpanSet]:
     return [
-        SpanSet(tuple(_span(display.spans[match.unit, row]) for row in found.rows), found.matched)
+        SpanSet(tuple(_span(display.spans[match.unit, row]) for row in found.rows), found.matched, found.attributes)
         for found in match.sets
     ]
 

@@ -1,9 +1,9 @@
-"""Arithmetic on values: integers stay integers and wrap around, all else is computed in floats."""
+"""Arithmetic on values: integers stay integers and wrap around, sums of durations durations, all else is floats."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from tempo_dask.physical.values import Part, Values
 from traceql.operators import BinaryOperator
 from traceql.types import StaticType
 
-Numbers = npt.NDArray[Any]
+Numbers: TypeAlias = npt.NDArray[Any]
 
 
 def compute(op: BinaryOperator, lhs: Values, rhs: Values) -> Values:
@@ -30,18 +30,27 @@ def compute(op: BinaryOperator, lhs: Values, rhs: Values) -> Values:
 
 def _compute_parts(op: BinaryOperator, left: Part, right: Part) -> Part:
     valid = _both(left.column.valid, right.column.valid)
+    lhs, rhs = left.column.data, right.column.data
     with np.errstate(all="ignore"):
-        if left.type is StaticType.INT and right.type is StaticType.INT:
-            if op in _WITH_DIVISOR:
-                nonzero: Mask = (right.column.data != 0).view(np.uint8)
-                valid = _both(valid, nonzero)
-            return Part(StaticType.INT, Column(_INTEGER[op](left.column.data, right.column.data), valid))
-        floats = (side.column.data.astype(np.float64) for side in (left, right))
-        return Part(_float_type(op, left.type, right.type), Column(_FLOAT[op](*floats), valid))
+        if left.type is right.type and (left.type is StaticType.INT or _are_summed(op, left.type)):
+            return Part(left.type, Column(_INTEGER[op](lhs, rhs), _both(valid, _has_result(op, lhs, rhs))))
+        return Part(StaticType.FLOAT, Column(_FLOAT[op](lhs.astype(np.float64), rhs.astype(np.float64)), valid))
 
 
-def _float_type(op: BinaryOperator, left: StaticType, right: StaticType) -> StaticType:  # noqa: ARG001
-    return StaticType.FLOAT
+def _are_summed(op: BinaryOperator, type_: StaticType) -> bool:
+    """Sums and differences of durations are durations."""
+    return type_ is StaticType.DURATION and op in (BinaryOperator.ADD, BinaryOperator.SUBTRACT)
+
+
+def _has_result(op: BinaryOperator, left: Numbers, right: Numbers) -> Mask | None:
+    """Return where integers can be divided, None for all."""
+    if op in (BinaryOperator.DIVIDE, BinaryOperator.MODULO):
+        divisible: Mask = (right != 0).view(np.uint8)
+        return divisible
+    if op is BinaryOperator.POWER:
+        finite: Mask = ((left != 0) | (right >= 0)).view(np.uint8)
+        return finite
+    return None
 
 
 def _both(left: Mask | None, right: Mask | None) -> Mask | None:
@@ -69,7 +78,6 @@ def _remainder(left: Numbers, right: Numbers) -> Numbers:
     return np.fmod(left, np.where(right == 0, 1, right))
 
 
-_WITH_DIVISOR = frozenset({BinaryOperator.DIVIDE, BinaryOperator.MODULO})
 _INTEGER: Mapping[BinaryOperator, Callable[[Numbers, Numbers], Numbers]] = {
     BinaryOperator.ADD: np.add,
     BinaryOperator.SUBTRACT: np.subtract,

@@ -5,6 +5,7 @@ What a source cannot have (an absent attribute, a value beyond its bounds) becom
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import singledispatchmethod
 from typing import cast
@@ -21,6 +22,7 @@ from tempo_dask.physical.bound import (
     FirstOf,
     Fixed,
     IntrinsicColumn,
+    Negation,
     Operand,
     Predicate,
     Present,
@@ -28,7 +30,7 @@ from tempo_dask.physical.bound import (
     TypedColumn,
 )
 from tempo_dask.physical.intrinsics import INTRINSICS
-from tempo_dask.physical.logic import FALSE, all_of, any_of, common_table, negated, over_spans
+from tempo_dask.physical.logic import FALSE, TRUE, all_of, any_of, common_table, negated, over_spans
 from tempo_dask.physical.operands import STATIC_TYPES, operand_table
 from tempo_dask.physical.pruning import columns_that_may_satisfy, constants_satisfy
 from traceql.ast import (
@@ -40,11 +42,13 @@ from traceql.ast import (
     Static,
     UnaryOperation,
 )
-from traceql.attributes import AttributeScope
+from traceql.attributes import AttributeScope, IntrinsicKind
 from traceql.operators import BinaryOperator, LogicalOperator, UnaryOperator
 from traceql.types import StaticType
 
-_NIL_TESTS = frozenset({BinaryOperator.EQUAL, BinaryOperator.NOT_EQUAL})
+FALSE_VALUE = Constant(StaticType.BOOL, value=False)
+
+_JOINED: tuple[TableName, ...] = ("events", "links")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +56,6 @@ class Binder:
     """Binds to the source that `meta` describes."""
 
     meta: SourceMeta
-
-    def filter(self, expression: FieldExpression) -> Predicate:
-        """Return the predicate of a spanset filter, over spans or a table that spans refer to.
-
-        Where a filter is nothing but comparisons joined by `&&`, one event must satisfy all those on events (and
-        one link all those on links); elsewhere each comparison may be satisfied by another event.
-        """
-        terms = list(_conjuncts(expression))
-        if not all(_is_comparison(term) for term in terms):
-            return self.predicate(expression)
-        raw = [self._comparison(cast("BinaryOperation", term)) for term in terms]
-        joins: tuple[TableName, ...] = ("events", "links")
-        rows = [p for p in raw if isinstance(p, Fixed) or p.table not in joins]
-        grouped = (all_of(p for p in raw if not isinstance(p, Fixed) and p.table == table) for table in joins)
-        return all_of([*rows, *(over_spans(group) for group in grouped)])
 
     @singledispatchmethod
     def predicate(self, expression: FieldExpression) -> Predicate:
@@ -93,17 +82,40 @@ class Binder:
 
     @predicate.register
     def _chain(self, expression: LogicalChain) -> Predicate:
-        join = all_of if expression.op is LogicalOperator.AND else any_of
-        return join([self.predicate(operand) for operand in expression.operands])
+        if expression.op is LogicalOperator.OR:
+            return any_of([self.predicate(operand) for operand in expression.operands])
+        return self._conjunction(_conjuncts(expression))
 
     @predicate.register
     def _binary(self, expression: BinaryOperation) -> Predicate:
         if expression.op.is_arithmetic:
             return FALSE
-        sides = (expression.lhs, expression.rhs)
-        if expression.op in _NIL_TESTS and any(_is_nil(side) for side in sides):
-            return self._nil_test(expression)
-        return over_spans(self._comparison(expression))
+        if _is_row_test(expression):
+            return self._conjunction([expression])
+        both_nil = _is_nil(expression.lhs) and _is_nil(expression.rhs)
+        return FALSE if both_nil else negated(over_spans(self._presence(expression)))
+
+    def _conjunction(self, terms: Sequence[FieldExpression]) -> Predicate:
+        """Return where all terms hold, one event satisfying all that is said of events, and one link likewise."""
+        rows = [(term, self._row_predicate(term)) for term in terms if _is_row_test(term)]
+        others = [self.predicate(term) for term in terms if not _is_row_test(term)]
+        joined = (self._joined(table, [(t, p) for t, p in rows if _is_over(p, table)]) for table in _JOINED)
+        return all_of([*others, *(p for _, p in rows if not any(_is_over(p, t) for t in _JOINED)), *joined])
+
+    def _row_predicate(self, term: FieldExpression) -> Predicate:
+        """Return a comparison, or a test that something is there, over the table that it is about."""
+        test = cast("BinaryOperation", term)
+        return self._presence(test) if _is_nil_test(test) else self._comparison(test)
+
+    def _joined(self, table: TableName, rows: Sequence[tuple[FieldExpression, Predicate]]) -> Predicate:
+        """Return the spans one of whose events satisfies all; `event:name != "x"` holds for spans without events."""
+        if not rows:
+            return TRUE
+        some = over_spans(all_of(predicate for _, predicate in rows))
+        if table != "events" or not all(_accepts_no_event(term) for term, _ in rows):
+            return some
+        name = IntrinsicColumn(table, IntrinsicKind.EVENT_NAME)
+        return any_of([some, negated(over_spans(Present(table, name)))])
 
     @singledispatchmethod
     def operand(self, expression: FieldExpression) -> Operand:
@@ -146,8 +158,8 @@ class Binder:
                 if isinstance(predicate, Fixed)
                 else Truth("spans", predicate)
             )
-        zero = Static(StaticType.INT, 0)
-        return self._computation(BinaryOperation(BinaryOperator.SUBTRACT, zero, expression.operand))
+        operand = self.operand(expression.operand)
+        return FALSE_VALUE if isinstance(operand, Absent) else Negation(operand_table(operand), operand)
 
     @operand.register
     def _computation(self, expression: BinaryOperation) -> Operand:
@@ -176,19 +188,15 @@ class Binder:
             return FALSE
         if isinstance(operand, Constant):
             return Fixed(operand.value is value)
-        return over_spans(Boolean(operand_table(operand), operand, value))
+        table = operand_table(operand)
+        return Boolean("spans" if table in _JOINED else table, operand, value)
 
-    def _nil_test(self, expression: BinaryOperation) -> Predicate:
-        tested = expression.rhs if _is_nil(expression.lhs) else expression.lhs
-        if _is_nil(tested):
-            return FALSE
-        operand = self.operand(tested)
-        present: Predicate
-        if isinstance(operand, Absent | Constant):
-            present = Fixed(isinstance(operand, Constant))
-        else:
-            present = over_spans(Present(operand_table(operand), operand))
-        return present if expression.op is BinaryOperator.NOT_EQUAL else negated(present)
+    def _presence(self, expression: BinaryOperation) -> Predicate:
+        """Return where `x` in `x != nil` has a value; nil itself is neither there nor missing."""
+        operand = self.operand(expression.rhs if _is_nil(expression.lhs) else expression.lhs)
+        if isinstance(operand, Constant):
+            return Fixed(operand.type is not StaticType.NIL)
+        return FALSE if isinstance(operand, Absent) else Present(operand_table(operand), operand)
 
     def _comparison(self, expression: BinaryOperation) -> Predicate:
         lhs, rhs, op = self.operand(expression.lhs), self.operand(expression.rhs), expression.op
@@ -245,11 +253,30 @@ def _conjuncts(expression: FieldExpression) -> list[FieldExpression]:
     return found
 
 
-def _is_comparison(expression: FieldExpression) -> bool:
+def _is_row_test(expression: FieldExpression) -> bool:
+    """Return whether some row must satisfy it: every comparison but `x = nil`, which says that none has a value."""
     return (
         isinstance(expression, BinaryOperation)
         and expression.op.is_comparison
-        and not (_is_nil(expression.lhs) or _is_nil(expression.rhs))
+        and not (_is_nil_test(expression) and expression.op is BinaryOperator.EQUAL)
+    )
+
+
+def _is_nil_test(expression: BinaryOperation) -> bool:
+    return _is_nil(expression.lhs) or _is_nil(expression.rhs)
+
+
+def _is_over(predicate: Predicate, table: TableName) -> bool:
+    return not isinstance(predicate, Fixed) and predicate.table == table
+
+
+def _accepts_no_event(term: FieldExpression) -> bool:
+    return (
+        isinstance(term, BinaryOperation)
+        and term.op is BinaryOperator.NOT_EQUAL
+        and term.lhs == Intrinsic(IntrinsicKind.EVENT_NAME)
+        and isinstance(term.rhs, Static)
+        and not _is_nil(term.rhs)
     )
 
 

@@ -71,6 +71,14 @@ class Arithmetic:
 
 
 @dataclass(frozen=True, slots=True)
+class Negation:
+    """`-operand`; false where the operand has no value."""
+
+    table: TableName
+    operand: Operand
+
+
+@dataclass(frozen=True, slots=True)
 class Truth:
     """A predicate used as a value: true or false in every row."""
 
@@ -144,6 +152,6 @@ class SomeRow:
     operand: Predicate
 
 
-Operand = Constant | Absent | AttributeColumns | IntrinsicColumn | FirstOf | Arithmetic | Truth
+Operand = Constant | Absent | AttributeColumns | IntrinsicColumn | FirstOf | Arithmetic | Negation | Truth
 RowPredicate = Comparison | Boolean | Present | AllOf | AnyOf | Negated | SomeRow
 Predicate = Fixed | RowPredicate

@@ -34,7 +34,6 @@ from traceql.attributes import IntrinsicKind
 from traceql.operators import BinaryOperator
 from traceql.types import StaticType
 
-_SPELLED_WITHOUT_ZEROS = frozenset({IntrinsicKind.TRACE_ID, IntrinsicKind.LINK_TRACE_ID})
 _EQUALITY = frozenset({BinaryOperator.EQUAL, BinaryOperator.NOT_EQUAL})
 
 
@@ -56,7 +55,7 @@ def mask_of(predicate: RowPredicate, reader: UnitReader) -> Mask:
 def _comparison(predicate: Comparison, reader: UnitReader) -> Mask:
     lhs, rhs, op = predicate.lhs, predicate.rhs, predicate.op
     if isinstance(rhs, Constant):
-        if isinstance(lhs, IntrinsicColumn) and lhs.kind.is_id and op in _EQUALITY:
+        if isinstance(lhs, IntrinsicColumn) and lhs.kind.is_id:
             return _compare_id(lhs, op, rhs, reader)
         return compare_with_constant(op, values_in(lhs, predicate.table, reader), rhs)
     return compare_with_values(op, *(values_in(side, predicate.table, reader) for side in (lhs, rhs)))
@@ -120,7 +119,19 @@ def _lifted(predicate: Predicate, onto: RowPredicate | Truth, reader: UnitReader
 
 def _compare_id(lhs: IntrinsicColumn, op: BinaryOperator, rhs: Constant, reader: UnitReader) -> Mask:
     column = reader.own(lhs.table, cast("str", INTRINSICS[lhs.kind].id_column))
-    size = column.data.shape[1]
-    wanted = parse_id(str(rhs.value), size, padded=lhs.kind in _SPELLED_WITHOUT_ZEROS)
-    mask = equal_to(column, wanted)
-    return mask if op is BinaryOperator.EQUAL else mask ^ np.uint8(1)
+    text = str(rhs.value)
+    if op in _EQUALITY:
+        mask = equal_to(column, _wanted_id(lhs.kind, text, column.data.shape[1]))
+        mask = mask if op is BinaryOperator.EQUAL else mask ^ np.uint8(1)
+    else:
+        mask = compare_with_constant(op, values_of(lhs, reader), rhs)
+    # A root has a parent id of zeros for every comparison but one with the empty text.
+    is_root_left_out = lhs.kind is IntrinsicKind.PARENT_ID and not text and column.valid is not None
+    return mask & cast("Mask", column.valid) if is_root_left_out else mask
+
+
+def _wanted_id(kind: IntrinsicKind, text: str, size: int) -> bytes | None:
+    """Return the id that a text spells: a trace id with or without leading zeros, one of a link only without."""
+    if kind is IntrinsicKind.LINK_TRACE_ID:
+        return None if text.startswith("0") else parse_id(text, size, padded=True)
+    return parse_id(text, size, padded=kind is IntrinsicKind.TRACE_ID)

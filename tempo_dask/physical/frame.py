@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import dask.dataframe as dd
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from storage.columns import Column, SourceMeta
+from tempo_dask.physical.all_stages import apply_stages
 from tempo_dask.physical.binder import Binder
 from tempo_dask.physical.bound import AttributeColumns, FirstOf, Operand
 from tempo_dask.physical.ids import hex_column
@@ -19,7 +20,6 @@ from tempo_dask.physical.operands import values_in
 from tempo_dask.physical.reader import Rows, UnitReader
 from tempo_dask.physical.shown_values import shown_values
 from tempo_dask.physical.spansets import UnitScan, all_spans
-from tempo_dask.physical.stages import apply_stages
 from tempo_dask.physical.units import ScanUnit, Shard, units_of
 from tempo_dask.physical.values import Values, take_rows
 from tempo_dask.plan.nodes import Plan
@@ -72,10 +72,11 @@ def spans_frame(plan: Plan, shards: Iterable[Shard]) -> dd.DataFrame:
     wanted = dict.fromkeys((*ALWAYS, *(shown.attribute for shown in plan.shown)))
     columns = tuple(FrameColumn(attribute, _common_type(attribute, metas)) for attribute in wanted)
     chunk = FrameChunk(plan, columns)
-    units = units_of(known, plan)
+    units: tuple[ScanUnit | None, ...] = units_of(known, plan)
     if not units:
-        return dd.from_pandas(chunk.empty(), npartitions=1)
-    return dd.from_map(chunk, units, meta=chunk.empty())
+        units = (None,)
+    frame: dd.DataFrame = dd.from_map(chunk, units, meta=chunk.empty())  # type: ignore[no-untyped-call]
+    return frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +86,10 @@ class FrameChunk:
     plan: Plan
     columns: tuple[FrameColumn, ...]
 
-    def __call__(self, unit: ScanUnit) -> pd.DataFrame:
-        """Return the spans as a pandas frame with Arrow types."""
+    def __call__(self, unit: ScanUnit | None) -> pd.DataFrame:
+        """Return the spans as a pandas frame with Arrow types; of no unit an empty one."""
+        if unit is None:
+            return self.empty()
         scan = UnitScan.of(unit)
         spansets = apply_stages(self.plan.stages, all_spans(unit, scan, self.plan.window), scan)
         rows = np.flatnonzero(spansets.mask)
@@ -108,7 +111,7 @@ def _pandas(table: pa.Table) -> pd.DataFrame:
     return cast("pd.DataFrame", table.to_pandas(types_mapper=pd.ArrowDtype))
 
 
-def _own_arrays(rows: Rows, reader: UnitReader) -> Iterable[pa.Array]:
+def _own_arrays(rows: Rows, reader: UnitReader) -> Iterable[pa.Array[Any]]:
     traces = take_rows(reader.own("traces", "trace_id"), reader.rows_at("traces", rows))
     spans = take_rows(reader.own("spans", "span_id"), rows)
     yield _texts(hex_column(traces, stripped=False))
@@ -117,11 +120,13 @@ def _own_arrays(rows: Rows, reader: UnitReader) -> Iterable[pa.Array]:
     yield pa.array(reader.data("spans", "duration_ns")[rows])
 
 
-def _texts(column: Column) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(column.data, column.dictionary).cast(pa.string())
+def _texts(column: Column) -> pa.Array[Any]:
+    codes: Any = column.data
+    texts: pa.Array[Any] = pa.DictionaryArray.from_arrays(codes, column.dictionary).cast(pa.string())
+    return texts
 
 
-def _array(column: FrameColumn, rows: Rows, scan: UnitScan) -> pa.Array:
+def _array(column: FrameColumn, rows: Rows, scan: UnitScan) -> pa.Array[Any]:
     values = values_in(scan.binder.operand(column.attribute), "spans", scan.reader).take(rows)
     if column.type is StaticType.STRING:
         return _strings(values)
@@ -130,21 +135,24 @@ def _array(column: FrameColumn, rows: Rows, scan: UnitScan) -> pa.Array:
     return _as_text(values)
 
 
-def _strings(values: Values) -> pa.Array:
-    for part in values.parts:
-        codes = pa.array(part.column.data, mask=None if part.column.valid is None else part.column.valid == 0)
-        return pa.DictionaryArray.from_arrays(codes, part.column.dictionary).cast(pa.string())
-    return pa.nulls(values.rows, pa.string())
-
-
-def _numbers(values: Values, type_: pa.DataType) -> pa.Array:
+def _strings(values: Values) -> pa.Array[Any]:
     for part in values.parts:
         mask = None if part.column.valid is None else part.column.valid == 0
-        return pa.array(part.column.data, mask=mask).cast(type_)
-    return pa.nulls(values.rows, type_)
+        codes: Any = pa.array(part.column.data, mask=mask)
+        found: pa.Array[Any] = pa.DictionaryArray.from_arrays(codes, part.column.dictionary).cast(pa.string())
+        return found
+    return pa.array([None] * values.rows, pa.string())
 
 
-def _as_text(values: Values) -> pa.Array:
+def _numbers(values: Values, type_: pa.DataType) -> pa.Array[Any]:
+    for part in values.parts:
+        mask = None if part.column.valid is None else part.column.valid == 0
+        found: pa.Array[Any] = pa.array(part.column.data, mask=mask).cast(type_)
+        return found
+    return pa.array([None] * values.rows, type_)
+
+
+def _as_text(values: Values) -> pa.Array[Any]:
     """Return values of mixed types, arrays, statuses and kinds as text."""
     texts: list[str | None] = [None] * values.rows
     for part in values.parts:

@@ -9,12 +9,11 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from storage.columns import TableName
 from tempo_dask.kernels.predicates import Mask
 from tempo_dask.kernels.series import take_codes
-from tempo_dask.physical.bound import Absent, Constant, IntrinsicColumn, Operand
-from tempo_dask.physical.operands import operand_table, values_of
-from tempo_dask.physical.reader import Rows, UnitReader
+from tempo_dask.physical.bound import Absent, IntrinsicColumn, Operand
+from tempo_dask.physical.operands import operand_table, values_in, values_of
+from tempo_dask.physical.reader import UnitReader
 from tempo_dask.physical.shown_values import WITHOUT_ROWS, Shown, shown_elements
 from tempo_dask.physical.values import Part, Values
 from traceql.types import StaticType
@@ -58,25 +57,19 @@ def _product(left: Groups, right: Groups) -> Groups:
 
 def _groups_of(operand: Operand, reader: UnitReader) -> Groups:
     spans = reader.row_count("spans")
-    if isinstance(operand, Absent | Constant):
+    if isinstance(operand, Absent):
         return Groups(np.zeros(spans, np.int32), ((None,),))
     table = operand_table(operand)
-    codes, labels = _unified(*_number(values_of(operand, reader)))
+    if table in ("resources", "scopes", "traces"):
+        # Few rows are numbered, and all spans take their number from there.
+        codes, labels = _unified(*_number(values_of(operand, reader)))
+        rows = reader.rows_in(table, "spans")
+        codes = codes if rows is None else take_codes(rows, codes)
+    else:
+        codes, labels = _unified(*_number(values_in(operand, "spans", reader)))
     if isinstance(operand, IntrinsicColumn) and operand.kind in WITHOUT_ROWS:
         labels[0] = (StaticType.STRING, WITHOUT_ROWS[operand.kind])
-    lifted = codes if table == "spans" else take_codes(_first_rows(table, reader), codes)
-    return Groups(lifted, tuple((label,) for label in labels))
-
-
-def _first_rows(table: TableName, reader: UnitReader) -> Rows:
-    """Return the row that each span refers to, of events and links its first, -1 where it has none."""
-    if table not in ("events", "links"):
-        rows = reader.rows_in(table, "spans")
-        return np.arange(reader.row_count("spans")) if rows is None else rows
-    owners, first = np.unique(reader.data(table, "span"), return_index=True)
-    found = np.full(reader.row_count("spans"), -1, np.int64)
-    found[owners] = first
-    return found
+    return Groups(codes, tuple((label,) for label in labels))
 
 
 def _number(values: Values) -> tuple[Codes, list[Label]]:

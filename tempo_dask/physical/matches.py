@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from tempo_dask.kernels.traces import count_matches
-from tempo_dask.physical import stage_filter  # noqa: F401  # registers the stage
+from tempo_dask.physical.all_stages import apply_stages
+from tempo_dask.physical.shown_values import Shown
 from tempo_dask.physical.spansets import Spansets, UnitScan, all_spans
-from tempo_dask.physical.stages import apply_stages
 from tempo_dask.physical.units import ScanUnit
 from tempo_dask.plan.nodes import NewestTraces, Plan
 
 
 @dataclass(frozen=True, slots=True)
 class MatchedSet:
-    """A spanset of a trace: how many spans matched, and the first of them (rows of their unit)."""
+    """A spanset of a trace: how many spans matched, the first of them (rows of their unit), its attributes."""
 
     matched: int
     rows: tuple[int, ...]
+    attributes: tuple[tuple[str, Shown], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class MatchChunk:
             return ()
         counts = count_matches(spansets.mask, scan.reader.offsets)
         return tuple(
-            Match(start_ns, trace_id, number, trace, (self._set(spansets, scan, trace, int(counts[trace])),))
+            Match(start_ns, trace_id, number, trace, tuple(self._sets(spansets, scan, trace)))
             for start_ns, trace_id, trace in self._newest(np.flatnonzero(counts), scan)
         )
 
@@ -72,10 +73,15 @@ class MatchChunk:
         rows = zip(starts[kept].tolist(), (i.tobytes() for i in ids), traces[kept].tolist(), strict=True)
         return sorted(rows, key=lambda row: (-row[0], row[1]))[:limit]
 
-    def _set(self, spansets: Spansets, scan: UnitScan, trace: int, matched: int) -> MatchedSet:
+    def _sets(self, spansets: Spansets, scan: UnitScan, trace: int) -> Iterator[MatchedSet]:
+        """Yield the spansets of a trace, in the order of their first spans."""
         first, stop = scan.reader.offsets[trace : trace + 2]
-        rows = first + np.flatnonzero(spansets.mask[first:stop])[: self.newest.spans_per_set]
-        return MatchedSet(matched, tuple(rows.tolist()))
+        rows = first + np.flatnonzero(spansets.mask[first:stop])
+        numbers = spansets.numbers[rows]
+        for number in dict.fromkeys(numbers.tolist()):
+            members = rows[numbers == number]
+            attributes = tuple((key, values[number]) for key, values in spansets.attributes)
+            yield MatchedSet(len(members), tuple(members[: self.newest.spans_per_set].tolist()), attributes)
 
 
 def newest_of(partials: Iterable[Matches], *, limit: int) -> Matches:

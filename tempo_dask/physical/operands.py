@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import singledispatch
 from typing import Any
 
@@ -12,7 +13,16 @@ import pyarrow as pa
 
 from storage.columns import Column, TableName, TypeName
 from tempo_dask.physical.arithmetic import compute
-from tempo_dask.physical.bound import Absent, Arithmetic, AttributeColumns, Constant, FirstOf, IntrinsicColumn, Operand
+from tempo_dask.physical.bound import (
+    Absent,
+    Arithmetic,
+    AttributeColumns,
+    Constant,
+    FirstOf,
+    IntrinsicColumn,
+    Negation,
+    Operand,
+)
 from tempo_dask.physical.ids import hex_column
 from tempo_dask.physical.intrinsics import INTRINSICS
 from tempo_dask.physical.reader import Rows, UnitReader
@@ -29,6 +39,7 @@ STATIC_TYPES: Mapping[TypeName, StaticType] = {
     "float[]": StaticType.FLOAT_ARRAY,
     "bool[]": StaticType.BOOL_ARRAY,
 }
+_JOINED: tuple[TableName, ...] = ("events", "links")
 _DTYPES: Mapping[StaticType, Any] = {
     StaticType.INT: np.int64,
     StaticType.DURATION: np.int64,
@@ -52,9 +63,22 @@ def values_in(operand: Operand, table: TableName, reader: UnitReader) -> Values:
         return _repeat(operand, reader.row_count(table))
     if isinstance(operand, Absent):
         return Values(reader.row_count(table), ())
-    rows = reader.rows_in(operand_table(operand), table)
     values = values_of(operand, reader)
+    own_table = operand_table(operand)
+    if own_table in _JOINED and table == "spans":
+        return _first_present(values, own_table, reader)
+    rows = reader.rows_in(own_table, table)
     return values if rows is None else values.take(rows)
+
+
+def _first_present(values: Values, table: TableName, reader: UnitReader) -> Values:
+    """Return for each span the value of its first event (or link) that has one."""
+    present = np.flatnonzero(values.present())
+    owners, first = np.unique(reader.data(table, "span")[present], return_index=True)
+    rows = np.zeros(reader.row_count("spans"), np.int64)
+    found = np.zeros(len(rows), np.uint8)
+    rows[owners], found[owners] = present[first], 1
+    return values.take(rows).where(found) if len(present) else Values(len(rows), ())
 
 
 def values_at(operand: AttributeColumns | IntrinsicColumn, rows: Rows, reader: UnitReader) -> Values:
@@ -64,6 +88,21 @@ def values_at(operand: AttributeColumns | IntrinsicColumn, rows: Rows, reader: U
         raw = take_rows(reader.own(operand.table, str(source.id_column)), rows)
         return Values(len(rows), (Part(source.type, hex_column(raw, stripped=source.is_stripped)),))
     return values_of(operand, reader).take(rows)
+
+
+def scalars(values: Values) -> Values:
+    """Return arrays of one element as that element, without the other arrays."""
+    return Values(values.rows, tuple(_single(part) if part.type.is_array else part for part in values.parts))
+
+
+def _single(part: Part) -> Part:
+    column = part.column
+    offsets = column.offsets if column.offsets is not None else np.zeros(1, np.int32)
+    single = (np.diff(offsets) == 1).view(np.uint8)
+    valid = single if column.valid is None else single & column.valid
+    rows = np.where(single, offsets[:-1], 0)
+    data = column.data[rows] if len(column.data) else np.zeros(len(rows), column.data.dtype)
+    return Part(part.type.element, Column(data, valid, column.dictionary))
 
 
 def operand_table(operand: Operand) -> TableName:
@@ -106,6 +145,16 @@ def _first_of(operand: FirstOf, reader: UnitReader) -> Values:
 def _arithmetic(operand: Arithmetic, reader: UnitReader) -> Values:
     lhs, rhs = (values_in(side, operand.table, reader) for side in (operand.lhs, operand.rhs))
     return compute(operand.op, lhs, rhs)
+
+
+@values_of.register
+def _negation(operand: Negation, reader: UnitReader) -> Values:
+    values = values_in(operand.operand, operand.table, reader)
+    numbers = [part for part in values.parts if part.type.is_numeric]
+    negated = tuple(Part(part.type, replace(part.column, data=np.negative(part.column.data))) for part in numbers)
+    missing: npt.NDArray[np.uint8] = values.present() ^ np.uint8(1)
+    without = Part(StaticType.BOOL, Column(np.zeros(values.rows, np.uint8), missing))
+    return Values(values.rows, (*negated, without))
 
 
 def _repeat(constant: Constant, rows: int) -> Values:

@@ -35,6 +35,7 @@ class UnitReader:
     _columns: dict[tuple[TableName, str], Column | None] = field(default_factory=dict)
     _rests: dict[tuple[TableName, str], Mapping[TypeName, Column]] = field(default_factory=dict)
     _offsets: npt.NDArray[np.int64] | None = None
+    _trace_numbers: npt.NDArray[np.uint32] | None = None
 
     @property
     def meta(self) -> UnitMeta:
@@ -82,6 +83,14 @@ class UnitReader:
             self._offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
         return self._offsets
 
+    @property
+    def trace_numbers(self) -> npt.NDArray[np.uint32]:
+        """The trace of each span, counted within the unit."""
+        if self._trace_numbers is None:
+            traces = np.arange(self.row_count("traces"), dtype=np.uint32)
+            self._trace_numbers = np.repeat(traces, np.diff(self.offsets))
+        return self._trace_numbers
+
     def lift(self, mask: Mask, table: TableName, target: TableName) -> Mask:
         """Return a mask over rows of `table` as one over rows of `target` (spans, events or links)."""
         if table == target:
@@ -104,7 +113,7 @@ class UnitReader:
             owners = self._owners(target)
             return owners if rows is None else rows[owners]
         if table == "traces":
-            return np.repeat(np.arange(self.row_count("traces")), np.diff(self.offsets))
+            return self.trace_numbers.astype(np.int64)
         return self.data("spans", _NUMBERED[table]).astype(np.int64)
 
     def rows_at(self, table: TableName, spans: Rows) -> Rows:

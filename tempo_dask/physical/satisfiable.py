@@ -19,7 +19,7 @@ def may_match(stages: Iterable[Stage | Pipeline], meta: SourceMeta) -> bool:
 def _may_pass(stage: Stage | Pipeline, binder: Binder) -> bool:
     match stage:
         case SpansetFilter(expression=expression):
-            return binder.filter(expression) != FALSE
+            return binder.predicate(expression) != FALSE
         case SpansetOperation(op=op, lhs=lhs, rhs=rhs):
             return _may_pass(rhs, binder) and (op.is_negated or _may_pass(lhs, binder))
         case SpansetChain(op=op, operands=operands):

@@ -9,13 +9,13 @@ from functools import partial
 import numpy as np
 
 from tempo_dask.kernels.series import steps_of
+from tempo_dask.physical.all_stages import apply_stages
 from tempo_dask.physical.exemplars import Candidate, candidates, join_candidates
 from tempo_dask.physical.groups import LabelSet, group_by
 from tempo_dask.physical.metric_function import MetricFunction, Planes, Spans
 from tempo_dask.physical.metric_functions import metric_function
 from tempo_dask.physical.operands import values_in
 from tempo_dask.physical.spansets import Spansets, UnitScan, all_spans
-from tempo_dask.physical.stages import apply_stages
 from tempo_dask.physical.units import ScanUnit, Shard, units_of
 from tempo_dask.physical.work import PartitionWork
 from tempo_dask.plan.nodes import Plan, TimeSeries

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from tempo_dask.kernels.predicates import Mask
+from tempo_dask.kernels.predicates import Mask, any_of_owner, look_up
 from tempo_dask.kernels.traces import spread
 from tempo_dask.physical.binder import Binder
 from tempo_dask.physical.reader import UnitReader
+from tempo_dask.physical.shown_values import Shown
 from tempo_dask.physical.units import ScanUnit
 from tempo_dask.plan.nodes import TimeRange
+
+SetNumbers = npt.NDArray[np.uint32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,25 +33,46 @@ class UnitScan:
 
 @dataclass(frozen=True, slots=True)
 class Spansets:
-    """The spansets of the traces of a unit, one for each trace: the spans where `mask` is 1."""
+    """Disjoint spansets of the traces of a unit: the spans where `mask` is 1, by the number of their set.
+
+    Sets are numbered trace by trace, `traces` says which one each belongs to. `attributes` are those of the sets:
+    a key, and a value for each set.
+    """
 
     mask: Mask
+    numbers: SetNumbers
+    traces: npt.NDArray[np.uint32]
+    attributes: tuple[tuple[str, tuple[Shown, ...]], ...] = field(default=())
 
     @property
     def is_empty(self) -> bool:
         """Whether no span is left."""
         return not self.mask.any()
 
+    @property
+    def occupied(self) -> Mask:
+        """Which sets still have a span."""
+        return any_of_owner(self.mask, self.numbers, len(self.traces))
+
+    def only(self, mask: Mask) -> Spansets:
+        """Return the sets with only the spans where `mask` is 1."""
+        return replace(self, mask=self.mask & mask)
+
+    def only_sets(self, kept: Mask) -> Spansets:
+        """Return only the sets where `kept` is 1."""
+        return self.only(look_up(self.numbers, kept))
+
 
 def all_spans(unit: ScanUnit, scan: UnitScan, window: TimeRange | None) -> Spansets:
-    """Return every span of the traces of the unit that overlap the window (all where it is None)."""
-    eligible = None if window is None else _overlapping(unit, scan.reader, window)
+    """Return every span of the traces of the unit that overlap the window (all where it is None), a set each."""
+    reader = scan.reader
+    eligible = None if window is None else _overlapping(unit, reader, window)
     if len(unit.excluded):
-        eligible = np.ones(scan.reader.row_count("traces"), np.uint8) if eligible is None else eligible
+        eligible = np.ones(reader.row_count("traces"), np.uint8) if eligible is None else eligible
         eligible[unit.excluded - unit.meta.first_trace] = 0
-    if eligible is None:
-        return Spansets(np.ones(scan.reader.row_count("spans"), np.uint8))
-    return Spansets(spread(eligible, scan.reader.offsets))
+    spans = reader.row_count("spans")
+    mask = np.ones(spans, np.uint8) if eligible is None else spread(eligible, reader.offsets)
+    return Spansets(mask, reader.trace_numbers, np.arange(reader.row_count("traces"), dtype=np.uint32))
 
 
 def _overlapping(unit: ScanUnit, reader: UnitReader, window: TimeRange) -> Mask | None:

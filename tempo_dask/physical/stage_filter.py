@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tempo_dask.physical.evaluate import matching_spans
 from tempo_dask.physical.spansets import Spansets, UnitScan
 from tempo_dask.physical.stages import apply_stage
@@ -12,5 +10,4 @@ from traceql.ast import SpansetFilter
 
 @apply_stage.register
 def _filter(stage: SpansetFilter, spansets: Spansets, scan: UnitScan) -> Spansets:
-    predicate = scan.binder.filter(stage.expression)
-    return replace(spansets, mask=spansets.mask & matching_spans(predicate, scan.reader))
+    return spansets.only(matching_spans(scan.binder.predicate(stage.expression), scan.reader))

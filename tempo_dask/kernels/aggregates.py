@@ -1,0 +1,54 @@
+"""Numbers of spans reduced by group: count, sum, least and greatest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit, types
+
+from tempo_dask.kernels.predicates import Mask
+from tempo_dask.kernels.signatures import F64, I64, OUT_F64, OUT_I64, U8, U32
+
+
+@njit(
+    [
+        types.void(I64, U8, U32, OUT_I64, OUT_I64, OUT_I64, OUT_I64),
+        types.void(F64, U8, U32, OUT_I64, OUT_F64, OUT_F64, OUT_F64),
+    ],
+    cache=True,
+    nogil=True,
+)
+def _reduce(values, mask, groups, counts, sums, least, greatest):  # type: ignore[no-untyped-def]  # typed by signatures
+    for i in range(values.size):
+        group = groups[i]
+        if mask[i] and group < counts.size:
+            counts[group] += 1
+            sums[group] += values[i]
+            least[group] = min(least[group], values[i])
+            greatest[group] = max(greatest[group], values[i])
+
+
+@dataclass(frozen=True, slots=True)
+class Reduced:
+    """One number for each group; of a group without values `counts` is 0 and the others mean nothing."""
+
+    counts: npt.NDArray[np.int64]
+    sums: npt.NDArray[Any]
+    least: npt.NDArray[Any]
+    greatest: npt.NDArray[Any]
+
+
+def reduce_by_group(values: npt.NDArray[Any], mask: Mask, groups: npt.NDArray[np.uint32], group_count: int) -> Reduced:
+    """Reduce the matching values (int64, whose sums wrap around, or float64) of each group."""
+    extremes = (-np.inf, np.inf) if values.dtype == np.float64 else (np.iinfo(np.int64).min, np.iinfo(np.int64).max)
+    reduced = Reduced(
+        np.zeros(group_count, np.int64),
+        np.zeros(group_count, values.dtype),
+        np.full(group_count, extremes[1], values.dtype),
+        np.full(group_count, extremes[0], values.dtype),
+    )
+    _reduce(values, mask, groups, reduced.counts, reduced.sums, reduced.least, reduced.greatest)
+    return reduced

@@ -1,0 +1,72 @@
+"""Aggregates of spansets: one number for each set, of the type its values have (floats where they are mixed)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from storage.columns import Column
+from tempo_dask.kernels.aggregates import Reduced, reduce_by_group
+from tempo_dask.physical.operands import scalars, values_in
+from tempo_dask.physical.spansets import Spansets, UnitScan
+from tempo_dask.physical.values import Part, Values
+from traceql.ast import Aggregate
+from traceql.operators import AggregateFunction
+from traceql.types import StaticType
+
+Numbers = npt.NDArray[np.float64]
+
+
+def aggregate(node: Aggregate, spansets: Spansets, scan: UnitScan) -> Values:
+    """Return the aggregate of each set; no value where none of its spans has a number."""
+    if node.operand is None:
+        counts = np.bincount(spansets.numbers[spansets.mask.view(np.bool_)], minlength=len(spansets.traces))
+        return Values(len(counts), (Part(StaticType.INT, Column(counts.astype(np.int64))),))
+    values = scalars(values_in(scan.binder.operand(node.operand), "spans", scan.reader))
+    by_type = {part.type: _reduced(part, spansets) for part in values.parts if part.type.is_numeric}
+    return Values(len(spansets.traces), tuple(_parts(node.function, by_type)))
+
+
+def _reduced(part: Part, spansets: Spansets) -> Reduced:
+    mask = spansets.mask if part.column.valid is None else spansets.mask & part.column.valid
+    return reduce_by_group(part.column.data, mask, spansets.numbers, len(spansets.traces))
+
+
+def _parts(function: AggregateFunction, by_type: Mapping[StaticType, Reduced]) -> list[Part]:
+    """Return a part for sets of one type each, and one of floats for sets of mixed types."""
+    kinds = np.sum([reduced.counts > 0 for reduced in by_type.values()], axis=0) if by_type else np.zeros(0)
+    parts = [
+        _part(function, type_, reduced, ((reduced.counts > 0) & (kinds == 1)).view(np.uint8))
+        for type_, reduced in by_type.items()
+    ]
+    if len(by_type) > 1:
+        parts.append(_part(function, StaticType.FLOAT, _joined(by_type), (kinds > 1).view(np.uint8)))
+    return parts
+
+
+def _part(function: AggregateFunction, type_: StaticType, reduced: Reduced, valid: npt.NDArray[np.uint8]) -> Part:
+    match function:
+        case AggregateFunction.MIN:
+            return Part(type_, Column(reduced.least, valid))
+        case AggregateFunction.MAX:
+            return Part(type_, Column(reduced.greatest, valid))
+        case AggregateFunction.SUM:
+            return Part(type_, Column(reduced.sums, valid))
+        case _:
+            means = reduced.sums / np.maximum(reduced.counts, 1)
+            if type_ is StaticType.DURATION:
+                return Part(type_, Column(means.astype(np.int64), valid))
+            return Part(StaticType.FLOAT, Column(means, valid))
+
+
+def _joined(by_type: Mapping[StaticType, Reduced]) -> Reduced:
+    """Return the numbers of all types together, as floats."""
+    found = list(by_type.values())
+    return Reduced(
+        np.sum([reduced.counts for reduced in found], axis=0),
+        np.sum([reduced.sums.astype(np.float64) for reduced in found], axis=0),
+        np.min([np.where(r.counts > 0, r.least.astype(np.float64), np.inf) for r in found], axis=0),
+        np.max([np.where(r.counts > 0, r.greatest.astype(np.float64), -np.inf) for r in found], axis=0),
+    )

@@ -1,0 +1,36 @@
+"""`by(expression)`: splits spansets by the values of their spans; spans without one are a group of their own."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tempo_dask.physical.groups import Label, group_by
+from tempo_dask.physical.shown_values import Shown
+from tempo_dask.physical.spansets import Spansets, UnitScan
+from tempo_dask.physical.stages import apply_stage
+from traceql import shown
+from traceql.ast import Attribute, GroupBy, Intrinsic
+from traceql.types import StaticType
+
+
+@apply_stage.register
+def _group(stage: GroupBy, spansets: Spansets, scan: UnitScan) -> Spansets:
+    groups = group_by([scan.binder.operand(stage.expression)], scan.reader)
+    # An expression without result counts as false, an attribute without value as nil.
+    without: Label = None if isinstance(stage.expression, Attribute | Intrinsic) else (StaticType.BOOL, False)
+    labels = [label if label is not None else without for (label,) in groups.labels]
+    numbers = {label: number for number, label in reversed(list(enumerate(labels)))}
+    codes = np.array([numbers[label] for label in labels])[groups.codes]
+    pairs = spansets.numbers.astype(np.int64) * len(labels) + codes
+    chosen = spansets.mask.view(np.bool_)
+    seen, found = np.unique(pairs[chosen], return_inverse=True)
+    split = np.zeros(len(pairs), np.uint32)
+    split[chosen] = found
+    old = seen // len(labels)
+    values = tuple(_shown(labels[pair % len(labels)]) for pair in seen.tolist())
+    kept = tuple((key, tuple(of[number] for number in old.tolist())) for key, of in spansets.attributes)
+    return Spansets(spansets.mask, split, spansets.traces[old], (*kept, (shown(stage), values)))
+
+
+def _shown(label: Label) -> Shown:
+    return "nil" if label is None else label[1]
