@@ -200,10 +200,20 @@ def tables_to_spans(tables: SpanTables) -> list[Span]:
         names = ("trace_id", "span_id", "trace_state", "flags")
         link = Link(*(row[name] for name in names), attributes, row["dropped_attributes"])
         links.setdefault(row["span"], []).append(link)
-    same = (
-        "trace_id span_id parent_span_id name kind status status_message trace_state flags "
-        "dropped_attributes dropped_events dropped_links"
-    ).split()
+    same = [
+        "trace_id",
+        "span_id",
+        "parent_span_id",
+        "name",
+        "kind",
+        "status",
+        "status_message",
+        "trace_state",
+        "flags",
+        "dropped_attributes",
+        "dropped_events",
+        "dropped_links",
+    ]
     return [
         Span(
             **{name: row[name] for name in same},

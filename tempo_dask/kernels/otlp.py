@@ -1,15 +1,19 @@
-"""OTLP requests, checked and decoded in groups."""
+"""OTLP requests, checked and decoded in groups.
+
+A body is an `ExportTraceServiceRequest` in wire form. `check` walks it once and says whether it may be acknowledged,
+`decode` walks it again and shreds it into columns. Both take many requests in one call: what a call costs beside
+its spans is paid once for them all.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from google.protobuf.message import DecodeError
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
 from storage.columns import SpanTables
-from tempo_dask.kernels import otlp_loop
+from tempo_dask.kernels.otlp_check import BAD_SPAN_ID, TEXTS, check_group, join
+from tempo_dask.kernels.otlp_decode import walk_group
+from tempo_dask.kernels.otlp_tables import tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,32 +30,21 @@ class Verdict:
 
 def check(bodies: Sequence[bytes]) -> tuple[Verdict, ...]:
     """Return a verdict for each request body of a commit group."""
-    return tuple(_check(body) for body in bodies)
-
-
-def _check(body: bytes) -> Verdict:
-    try:
-        request = ExportTraceServiceRequest.FromString(body)
-    except DecodeError:
-        return Verdict("unexpected EOF", malformed=True, spans=0)
-    spans = [s for r in request.resource_spans for ss in r.scope_spans for s in ss.spans]
-    for span in spans:
-        for owner in (span, *span.links):
-            if len(owner.trace_id) not in (0, 16):
-                return Verdict("unmarshal: invalid TraceID length", malformed=True, spans=0)
-            if len(owner.span_id) not in (0, 8):
-                return Verdict("unmarshal: invalid SpanID length", malformed=True, spans=0)
-        if len(span.parent_span_id) not in (0, 8):
-            return Verdict("unmarshal: invalid SpanID length", malformed=True, spans=0)
-    for span in spans:
-        if not any(span.trace_id):
-            return Verdict("trace ids must be 128 bit, received 0 bits", malformed=False, spans=len(spans))
-        if not any(span.span_id):
-            error = "span ids must be 64 bit and not all zero, received 0 bits"
-            return Verdict(error, malformed=False, spans=len(spans))
-    return Verdict(None, malformed=False, spans=len(spans))
+    found = check_group(join(bodies))
+    return tuple(
+        Verdict(TEXTS.get(error), malformed=BAD_SPAN_ID <= error < 0, spans=spans if error == 0 else 0)
+        for error, spans in zip(found.errors.tolist(), found.spans.tolist(), strict=True)
+    )
 
 
 def decode(bodies: Sequence[bytes]) -> SpanTables:
-    """Return the spans of checked request bodies as columns, in order of arrival."""
-    return otlp_loop.decode(bodies)
+    """Return the spans of request bodies that `check` accepted as columns, in order of arrival.
+
+    Resources and scopes that are equal byte by byte have one row. Raises ValueError where a body was not accepted.
+    """
+    group = join(bodies)
+    found = check_group(group)
+    if found.errors.any():
+        msg = f"request {int(found.errors.argmin())} of {len(bodies)} was not accepted: it cannot be decoded"
+        raise ValueError(msg)
+    return tables(walk_group(group, found.counts))

@@ -1,0 +1,235 @@
+"""Checking a commit group of OTLP requests: wire form, ids, counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit, types
+
+from tempo_dask.kernels import otlp_schema as schema
+from tempo_dask.kernels.otlp_schema import MESSAGES, REQUEST, SPAN, TAGS, UNKNOWN_GROUP
+from tempo_dask.kernels.otlp_wire import (
+    BAD_FIELD_NUMBER,
+    BAD_UTF8,
+    BAD_WIRE_TYPE,
+    BYTES,
+    END_GROUP,
+    FIXED32,
+    FIXED64,
+    GROUP,
+    LARGEST_LENGTH,
+    LOW_32,
+    OVERFLOW,
+    STRAY_END_GROUP,
+    TOO_DEEP,
+    TRUNCATED,
+    VARINT,
+    called,
+    inlined,
+    is_ascii,
+    is_utf8,
+    load_64,
+    read_u32,
+    stay_apart,
+    varint_end,
+)
+from tempo_dask.kernels.signatures import I64, OUT_I64, U8
+
+#: How deep messages and groups may lie in one another, as protobuf's own readers have it.
+DEEPEST = 100
+
+BAD_TRACE_ID, BAD_SPAN_ID = np.int64(-8), np.int64(-9)  # ids of a wrong length do not decode
+NO_TRACE_ID, NO_SPAN_ID = np.int64(-10), np.int64(-11)  # absent ids decode, but are refused
+
+#: Texts of errors, by number: what Tempo answers where its answers are known.
+TEXTS: Final = {
+    TRUNCATED: "unexpected EOF",
+    OVERFLOW: "proto: integer overflow",
+    BAD_WIRE_TYPE: "proto: illegal wireType",
+    BAD_FIELD_NUMBER: "proto: illegal tag 0",
+    STRAY_END_GROUP: "proto: unexpected end of group",
+    TOO_DEEP: "proto: messages nested too deep",
+    BAD_UTF8: "proto: string field contains invalid UTF-8",
+    BAD_TRACE_ID: "unmarshal: invalid TraceID length",
+    BAD_SPAN_ID: "unmarshal: invalid SpanID length",
+    NO_TRACE_ID: "trace ids must be 128 bit, received 0 bits",
+    NO_SPAN_ID: "span ids must be 64 bit and not all zero, received 0 bits",
+}
+
+# What to do with a field; from `ENTER` on: enter the message `action - ENTER`.
+(_SKIP, _TEXT, _TRACE_ID, _SPAN_ID, _OTHER_TRACE_ID, _OTHER_SPAN_ID) = np.arange(6)
+_ENTER = np.int64(16)
+
+
+def _actions() -> npt.NDArray[np.uint8]:
+    table = np.zeros((MESSAGES, TAGS), np.uint8)
+    for (message, field), inner in schema.SUBMESSAGES.items():
+        table[message, schema.tag(field, BYTES)] = _ENTER + inner
+    for message, field in schema.STRINGS:
+        table[message, schema.tag(field, BYTES)] = _TEXT
+    ids = {
+        (schema.SPAN, 1): _TRACE_ID,
+        (schema.SPAN, 2): _SPAN_ID,
+        (schema.SPAN, 4): _OTHER_SPAN_ID,
+        (schema.LINK, 1): _OTHER_TRACE_ID,
+        (schema.LINK, 2): _OTHER_SPAN_ID,
+    }
+    for (message, field), action in ids.items():
+        table[message, schema.tag(field, BYTES)] = action
+    table.flags.writeable = False
+    return table.reshape(-1)
+
+
+_ACTIONS = _actions()
+
+
+@inlined
+def _is_absent(at: int, size: int) -> bool:
+    """Return whether an id of 0, 8 or 16 bytes is empty or all zero."""
+    if size == 0:
+        return True
+    return (load_64(at) | load_64(at + size - 8)) == 0
+
+
+@called
+def _check_body(at: int, end: int, actions: Any, stack: Any, counts: Any) -> int:
+    """Return 0 for a request that is accepted, else an error; add to `counts` the messages entered, by kind."""
+    stay_apart()
+    message = REQUEST
+    depth = 0
+    refusal = 0
+    no_trace_id = no_span_id = True
+    while True:
+        if at == end:
+            if message == UNKNOWN_GROUP:
+                return TRUNCATED
+            if message == SPAN and refusal == 0:
+                refusal = NO_TRACE_ID if no_trace_id else NO_SPAN_ID if no_span_id else 0
+            if depth == 0:
+                return refusal
+            depth -= 1
+            message = stack[depth, 0]
+            end = stack[depth, 1]
+            continue
+
+        head = read_u32(at, end)
+        if head < 0:
+            return head
+        at += head >> 32
+        tag = head & LOW_32
+        wire_type = tag & 7
+        action = actions[message * TAGS + tag] if tag < TAGS else _SKIP
+
+        if wire_type == BYTES:
+            head = read_u32(at, end)
+            if head < 0:
+                return head
+            at += head >> 32
+            size = head & LOW_32
+            if size > LARGEST_LENGTH:
+                return OVERFLOW
+            if size > end - at:
+                return TRUNCATED
+            if tag < 8 and message != UNKNOWN_GROUP:
+                return BAD_FIELD_NUMBER
+            if action >= _ENTER:
+                if depth == DEEPEST:
+                    return TOO_DEEP
+                stack[depth, 0] = message
+                stack[depth, 1] = end
+                depth += 1
+                message = action - _ENTER
+                end = at + size
+                counts[message] += 1
+                if message == SPAN:
+                    no_trace_id = no_span_id = True
+                continue
+            if action == _TEXT:
+                if not is_ascii(at, size) and not is_utf8(at, size):
+                    return BAD_UTF8
+            elif action == _TRACE_ID or action == _OTHER_TRACE_ID:
+                if size != 0 and size != 16:
+                    return BAD_TRACE_ID
+                if action == _TRACE_ID:
+                    no_trace_id = _is_absent(at, size)
+            elif action == _SPAN_ID or action == _OTHER_SPAN_ID:
+                if size != 0 and size != 8:
+                    return BAD_SPAN_ID
+                if action == _SPAN_ID:
+                    no_span_id = _is_absent(at, size)
+            at += size
+            continue
+
+        if tag < 8 and message != UNKNOWN_GROUP:
+            return BAD_FIELD_NUMBER
+        if wire_type == VARINT:
+            at = varint_end(at, end)
+            if at < 0:
+                return at
+        elif wire_type == FIXED64 or wire_type == FIXED32:
+            at += 8 if wire_type == FIXED64 else 4
+            if at > end:
+                return TRUNCATED
+        elif wire_type == GROUP:
+            if depth == DEEPEST:
+                return TOO_DEEP
+            stack[depth, 0] = message
+            stack[depth, 1] = end
+            stack[depth, 2] = tag
+            depth += 1
+            message = UNKNOWN_GROUP
+        elif wire_type == END_GROUP:
+            if message != UNKNOWN_GROUP or stack[depth - 1, 2] != tag - END_GROUP + GROUP:
+                return STRAY_END_GROUP
+            depth -= 1
+            message = stack[depth, 0]
+            end = stack[depth, 1]
+        else:
+            return BAD_WIRE_TYPE
+
+
+@njit(types.void(U8, I64, U8, OUT_I64, OUT_I64, OUT_I64), cache=True, nogil=True, error_model="numpy")
+def _check_group(data: Any, bounds: Any, actions: Any, errors: Any, spans: Any, counts: Any) -> None:
+    base = np.int64(data.ctypes.data)
+    stack = np.empty((DEEPEST, 3), np.int64)
+    for body in range(errors.size):
+        before = counts[SPAN]
+        errors[body] = _check_body(base + bounds[body], base + bounds[body + 1], actions, stack, counts)
+        spans[body] = counts[SPAN] - before
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Requests laid end to end: request i is `data[bounds[i]:bounds[i + 1]]`."""
+
+    data: npt.NDArray[np.uint8]
+    bounds: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a check found: per request an error (0: none) and the number of spans, in all the messages of each kind."""
+
+    errors: npt.NDArray[np.int64]
+    spans: npt.NDArray[np.int64]
+    counts: npt.NDArray[np.int64]
+
+
+def join(bodies: Sequence[bytes]) -> Group:
+    """Lay the bodies of requests end to end."""
+    bounds = np.zeros(len(bodies) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, bodies), np.int64, len(bodies)), out=bounds[1:])
+    joined = bodies[0] if len(bodies) == 1 else b"".join(bodies)
+    return Group(np.frombuffer(joined, np.uint8), bounds)
+
+
+def check_group(group: Group) -> Findings:
+    """Check every request of a group."""
+    size = group.bounds.size - 1
+    findings = Findings(np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(MESSAGES, np.int64))
+    _check_group(group.data, group.bounds, _ACTIONS, findings.errors, findings.spans, findings.counts)
+    return findings

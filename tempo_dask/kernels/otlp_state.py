@@ -1,0 +1,76 @@
+"""The state of a walk: one array of int64 that holds addresses of buffers, how much they hold, and what is counted.
+
+Functions of the walk take the address of the state alone. That keeps the machine code small: arrays as arguments would
+carry seven values and a reference count each into every function, and take Numba a minute to compile.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from tempo_dask.kernels.otlp_wire import inlined
+
+# Tables, in the order of `storage.columns`, but for traces: how many rows each has by now.
+SPANS, RESOURCES, SCOPES, EVENTS, LINKS = np.arange(5)
+TABLES = np.int64(5)
+# Also counted: pieces of work, staged attributes, keys, strings.
+WORK, ATTRIBUTES, KEYS, STRINGS = np.arange(5, 9)
+COUNTS = np.int64(9)
+
+#: Behind the counts, in the same order: how many there is room for.
+ROOM = COUNTS
+
+# Behind those: the hash table of strings (see `otlp_intern`).
+(MASK, SEED, SEED_2, SLOT_ADDRESS, STRING_ADDRESS, DICTIONARY_ADDRESS) = np.arange(18, 24)
+
+# What the walk notes (see `otlp_walk`).
+(WORK_ADDRESS, ATTRIBUTE_ADDRESS, KEY_ADDRESS, LAYOUT_ADDRESS, STACK_ADDRESS) = np.arange(24, 29)
+
+#: Addresses of own columns: those of all tables one after another, in the order of the fields in `storage.columns`.
+COLUMNS = np.int64(32)
+
+#: Fields of the messages that are walked.
+FIELDS = np.int64(64)
+STATE_SIZE = 112
+
+
+@intrinsic  # type: ignore[untyped-decorator]  # Numba is partly typed
+def get(_context, _state, _place):  # type: ignore[no-untyped-def]  # as Numba wants it
+    """Return a number of the state."""
+
+    def generate(_context, builder, _signature, arguments):  # type: ignore[no-untyped-def]
+        return builder.load(_pointer(builder, *arguments))
+
+    return types.int64(types.int64, types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def put(_context, _state, _place, _value):  # type: ignore[no-untyped-def]
+    """Set a number of the state."""
+
+    def generate(_context, builder, _signature, arguments):  # type: ignore[no-untyped-def]
+        state, place, value = arguments
+        builder.store(value, _pointer(builder, state, place))
+
+    return types.void(types.int64, types.int64, types.int64), generate
+
+
+def _pointer(builder: Any, state: Any, place: Any) -> Any:
+    number = ir.IntType(64)
+    address = builder.add(state, builder.mul(place, ir.Constant(number, 8)))
+    return builder.inttoptr(address, number.as_pointer())
+
+
+@inlined
+def next_number(state: int, count: int) -> int:
+    """Count one more; return how many there were, or -1 where there is no room for it."""
+    number = get(state, count)
+    if number >= get(state, ROOM + count):
+        return -1
+    put(state, count, number + 1)
+    return number
