@@ -139,9 +139,10 @@ class CommitLog:
         current = self._newest_checkpoint()
         listed = self._store.list(f"{self._tenant}/log", self._key("log", current.number))
         newest = max((_number_of(info.key) for info in listed), default=current.number)
-        if newest > current.number:
-            # Who created it may have been killed before its name was durable, and we shall act on it.
-            self._store.sync([self._key("log", newest)])
+        if newest == current.number:
+            return current
+        # Who created it may have been killed before its name was durable, and we shall act on it.
+        self._store.sync([self._key("log", newest)])
         with ThreadPoolExecutor(PARALLEL_READS) as pool:
             for entry in pool.map(self._entry, range(current.number + 1, newest + 1)):
                 if entry is None:

@@ -16,6 +16,7 @@ import pytest
 from storage.block.meta import DESCRIPTION, BlockMeta
 from storage.block_store import BlockStore, PublishTooSlow
 from storage.commit_log import AlreadyFlushed, CommitLog
+from storage.files import Data
 from storage.local_objects import LocalStore
 from storage.object_store import ObjectStore, StoreUnavailable
 from storage.objects import open_store
@@ -227,7 +228,7 @@ def test_a_block_that_took_too_long_is_not_listed(objects: ObjectStore) -> None:
     clock = Clock()
 
     class Slow(WrappedStore):
-        def put(self, key: str, data: bytes) -> None:
+        def put(self, key: str, data: Data) -> None:
             super().put(key, data)
             clock.offset_ns += HOUR_NS
 
@@ -290,11 +291,54 @@ def test_leftovers_of_a_crash_are_never_seen_and_go_after_a_day(objects: ObjectS
     assert names_in(store_of(objects)) == ["a"]
 
 
+class Interrupted(BaseException):
+    """The process was killed."""
+
+
+class InterruptedStore(WrappedStore):
+    """The process is killed at its nth put or delete."""
+
+    def __init__(self, inner: ObjectStore, at: int) -> None:
+        super().__init__(inner)
+        self.left = at
+
+    def _count(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise Interrupted
+
+    def put(self, key: str, data: Data) -> None:
+        self._count()
+        super().put(key, data)
+
+    def delete(self, key: str) -> None:
+        self._count()
+        super().delete(key)
+
+
+def test_a_block_half_written_and_one_half_swept_are_swept(objects: ObjectStore) -> None:
+    """Whatever part of its files there is, a folder can be told from one that is not ours."""
+    with pytest.raises(Interrupted):
+        publish(store_of(InterruptedStore(objects, 2)), ["a"], 1)
+    assert len(folders_of(objects)) == 1
+    meta = publish(store_of(objects), ["a"], 1)
+    assert meta is not None
+    CommitLog(objects, "t").commit(remove=[meta.id])
+    clock = Clock()
+    clock.offset_ns = UNLISTED_KEPT_NS + HOUR_NS
+    for _ in range(2):  # three files, one deleted each time
+        with pytest.raises(Interrupted):
+            store_of(InterruptedStore(objects, 2), clock).sweep("t", removed_grace_ns=0)
+    store_of(objects, clock).sweep("t", removed_grace_ns=0)
+    assert folders_of(objects) == []
+
+
 def test_removed_blocks_stay_for_readers_of_older_lists(objects: ObjectStore) -> None:
     clock = Clock()
     store = store_of(objects, clock)
     meta = publish(store, ["a"], 1)
     assert meta is not None
+    assert names_in(store) == ["a"]
     CommitLog(objects, "t", clock=clock).commit(remove=[meta.id])
     assert names_in(store) == []
     assert store._opened["t"] == {}
