@@ -13,7 +13,6 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -26,6 +25,7 @@ from storage.columns import ScanSource, SpanTables
 from storage.commit_log import AlreadyFlushed, CommitConflict, CommitLog
 from storage.errors import DamagedBlock, StorageError
 from storage.object_store import ObjectStore, StoreUnavailable
+from storage.parallel import in_parallel
 from storage.sweep import MAX_PUBLISH_NS, delete_block, sweep
 from storage.tenants import InvalidTenant, check_tenant
 
@@ -188,8 +188,8 @@ class BlockStore:
         now = time.monotonic()
         absent = [b for b in wanted if b not in opened or (isinstance(o := opened[b], _SetAside) and o.retry_at <= now)]
         if absent:
-            with ThreadPoolExecutor(min(PARALLEL_OPENS, len(absent))) as pool:
-                found = dict(zip(absent, pool.map(lambda block_id: self._open(tenant, block_id), absent), strict=True))
+            blocks = in_parallel(lambda block_id: self._open(tenant, block_id), absent, PARALLEL_OPENS)
+            found = dict(zip(absent, blocks, strict=True))
             opened |= found
             with self._lock:
                 kept.update(found)

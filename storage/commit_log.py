@@ -17,11 +17,11 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from storage.block_list import BlockList, BlockRecord, LogEntry, WalRange
 from storage.errors import StorageError
 from storage.object_store import ObjectMissing, ObjectStore, StoreUnavailable
+from storage.parallel import in_parallel
 from storage.sealed_json import DamagedDocument
 from storage.tenants import check_tenant
 
@@ -143,12 +143,11 @@ class CommitLog:
             return current
         # Who created it may have been killed before its name was durable, and we shall act on it.
         self._store.sync([self._key("log", newest)])
-        with ThreadPoolExecutor(PARALLEL_READS) as pool:
-            for entry in pool.map(self._entry, range(current.number + 1, newest + 1)):
-                if entry is None:
-                    msg = f"{self._key('log', current.number + 1)} is missing, but entry {newest} is there"
-                    raise BrokenLog(msg)
-                current = current.apply(entry)
+        for entry in in_parallel(self._entry, range(current.number + 1, newest + 1), PARALLEL_READS):
+            if entry is None:
+                msg = f"{self._key('log', current.number + 1)} is missing, but entry {newest} is there"
+                raise BrokenLog(msg)
+            current = current.apply(entry)
         return current
 
     def _newest_checkpoint(self) -> BlockList:
