@@ -12,6 +12,7 @@ from storage.columns import Column
 from storage.kernels.gather import unpack_bits
 
 NO_BITS: npt.NDArray[np.uint8] = np.zeros(0, np.uint8)
+_NO_STARTS: npt.NDArray[np.int32] = np.zeros(1, np.int32)
 
 
 def frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -41,6 +42,14 @@ def list_offsets(array: pa.ListArray) -> npt.NDArray[np.int32]:
     if buffer is None or not len(array):
         return np.zeros(1, np.int32)
     return frozen(np.frombuffer(buffer, np.int32, len(array) + 1, array.offset * 4))
+
+
+def string_parts(array: pa.StringArray) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
+    """Return where the strings of an array begin and end in its text (one more than strings), and the text."""
+    _, starts, text = array.buffers()
+    if starts is None:
+        return _NO_STARTS, NO_BITS
+    return np.frombuffer(starts, np.int32, len(array) + 1, array.offset * 4), np.frombuffer(text or b"", np.uint8)
 
 
 def validity(array: pa.Array) -> npt.NDArray[np.uint8] | None:

@@ -27,9 +27,13 @@ def row_codes(columns: Columns, rows: int, *, ranked: bool = False) -> Codes:
     order rows by the columns, from the first to the last.
     """
     codes = np.zeros(rows, np.int64)
+    if rows <= 1:
+        return codes
     for column in columns:
         array = single_chunk(column) if isinstance(column, pa.ChunkedArray) else column
         codes = _pair(codes, _column_codes(array, ranked=ranked), ranked=ranked)
+        if codes.max() == rows - 1:  # all differ, whatever the other columns hold
+            break
     return codes
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from storage.arrays import NO_BITS, single_chunk, values
+from storage.arrays import single_chunk, values
 from storage.columns import (
     EVENT_FIELDS,
     LINK_FIELDS,
@@ -19,9 +19,9 @@ from storage.columns import (
     SpanTables,
     TableName,
 )
-from storage.kernels.gather import compact_codes
+from storage.kernels.gather import distinct_by_first_use
 from storage.kernels.group import rows_by_number
-from storage.take import Rows, take_array, take_rows
+from storage.take import Rows, as_table, take_array, take_rows
 
 #: The own columns of the tables as decoded.
 FIELDS: Mapping[TableName, tuple[pa.Field, ...]] = {
@@ -32,6 +32,8 @@ FIELDS: Mapping[TableName, tuple[pa.Field, ...]] = {
     "links": LINK_FIELDS,
 }
 
+_RESOURCE, _SCOPE = (next(field for field in SPAN_FIELDS if field.name == name) for name in ("resource", "scope"))
+
 
 def pick_spans(tables: SpanTables, rows: Rows, nested: Sequence[pa.Array] = ()) -> SpanTables:
     """Return the spans `rows` (none twice) in that order, unsorted as far as the tables tell.
@@ -39,15 +41,15 @@ def pick_spans(tables: SpanTables, rows: Rows, nested: Sequence[pa.Array] = ()) 
     `nested` are the `NESTED_FIELDS` of the result, if it has them. Resources and scopes are numbered by first use.
     """
     spans = take_rows(tables.spans, rows, SPAN_FIELDS)
-    spans, resources = _by_first_use(spans, "resource", tables.resources, "resources")
-    spans, scopes = _by_first_use(spans, "scope", tables.scopes, "scopes")
-    for at, array in enumerate(nested):
-        spans = spans.add_column(len(SPAN_FIELDS) + at, NESTED_FIELDS[at], array)
+    resources = _by_first_use(spans, _RESOURCE, tables.resources, "resources")
+    scopes = _by_first_use(spans, _SCOPE, tables.scopes, "scopes")
+    own = dict(list(spans.items())[: len(SPAN_FIELDS)])
+    spans = own | dict(zip(NESTED_FIELDS, nested, strict=False)) | spans
     place = np.full(tables.spans.num_rows, -1, np.int32)
     place[rows] = np.arange(len(rows), dtype=np.int32)
     events = _follow_spans(tables.events, place, len(rows), "events")
     links = _follow_spans(tables.links, place, len(rows), "links")
-    return SpanTables(spans, resources, scopes, events, links)
+    return SpanTables(as_table(spans), resources, scopes, events, links)
 
 
 def pick_traces(tables: SpanTables, traces: Sequence[int]) -> SpanTables:
@@ -66,18 +68,22 @@ def pick_traces(tables: SpanTables, traces: Sequence[int]) -> SpanTables:
     return replace(picked, traces=pa.table(arrays, schema=summary.schema))
 
 
-def _by_first_use(spans: pa.Table, column: str, table: pa.Table, name: TableName) -> tuple[pa.Table, pa.Table]:
-    """Number resources or scopes in the order in which spans use them, and leave out those that none uses."""
-    numbers = spans.column(column).to_numpy().astype(np.int32)
-    used, _ = compact_codes(numbers, NO_BITS, True, table.num_rows)
-    at = spans.column_names.index(column)
-    spans = spans.set_column(at, spans.schema.field(at), pa.array(numbers.astype(np.uint32)))
-    return spans, take_rows(table, used, FIELDS[name])
+def _by_first_use(columns: dict[pa.Field, pa.Array], field: pa.Field, table: pa.Table, name: TableName) -> pa.Table:
+    """Number resources or scopes, in place, in the order in which spans use them; return those that any uses."""
+    numbers = values(columns[field], np.int32)
+    used = distinct_by_first_use(numbers)
+    renumbered = np.zeros(table.num_rows, np.uint32)
+    renumbered[used] = np.arange(len(used))
+    columns[field] = pa.array(renumbered[numbers])
+    return as_table(take_rows(table, used, FIELDS[name]))
 
 
 def _follow_spans(table: pa.Table, place: Rows, spans: int, name: TableName) -> pa.Table:
     """Return events or links in the order of their spans, without those of spans left out."""
-    owners = place[table.column("span").to_numpy()]
+    if not table.num_rows:
+        return pa.schema(FIELDS[name]).empty_table()
+    owners = place[values(single_chunk(table.column("span")), np.uint32)]
     rows, _ = rows_by_number(owners, spans)
     taken = take_rows(table, rows, FIELDS[name])
-    return taken.set_column(0, taken.schema.field(0), pa.array(owners[rows].astype(np.uint32)))
+    taken[FIELDS[name][0]] = pa.array(owners[rows].view(np.uint32))
+    return as_table(taken)

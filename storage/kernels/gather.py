@@ -32,25 +32,76 @@ def unpack_bits(bits: Array, offset: int, count: int) -> Array:
     return out
 
 
-@njit(returns(OUT_I32, types.boolean)(OUT_I32, U8, types.boolean, types.int64), cache=True, nogil=True)
-def compact_codes(codes: Array, bits: Array, all_valid: bool, size: int) -> tuple[Array, bool]:
-    """Renumber codes in place by first use; return which codes were used, in that order, and whether all were in range.
-
-    Codes of rows that `bits` says are null become 0.
-    """
-    renumbered = np.full(size, np.int32(-1))
-    used = np.empty(min(size, codes.size), np.int32)
+@njit(OUT_I32(I32), cache=True, nogil=True)
+def distinct_by_first_use(numbers: Array) -> Array:
+    """Return the distinct numbers in order of first use; all must be at least 0."""
+    size = int(numbers.max()) + 1 if numbers.size else 0
+    seen = np.zeros(size, np.bool_)
+    used = np.empty(min(numbers.size, size), np.int32)
     count = 0
-    for i in range(codes.size):
-        if not all_valid and (bits[i >> 3] >> (i & 7)) & 1 == 0:
-            codes[i] = 0
-            continue
-        code = codes[i]
-        if code < 0 or code >= size:
-            return used[:count].copy(), False
-        if renumbered[code] < 0:
-            renumbered[code] = count
-            used[count] = code
+    for number in numbers:
+        if not seen[number]:
+            seen[number] = True
+            used[count] = number
             count += 1
-        codes[i] = renumbered[code]
-    return used[:count].copy(), True
+    return used[:count]
+
+
+@njit(
+    returns(types.int64, types.int64, types.int64)(I32, U8, types.int64, I32, I32, OUT_I32, OUT_U8, OUT_I32),
+    cache=True,
+    nogil=True,
+)
+def gather_codes(
+    codes: Array, bits: Array, offset: int, rows: Array, starts: Array, out: Array, bitmap: Array, used: Array
+) -> tuple[int, int, int]:
+    """Take rows of a dictionary column, its codes renumbered in order of first use.
+
+    `bits` is the validity bitmap, whose first bit is at `offset`, or empty where no value is null; `starts` are
+    those of the dictionary's strings. Fills `out` and `bitmap` (a bit per row, all zero before), and `used` with the
+    codes that are used. Returns how many of `used` count, how many rows have a value, and how many bytes the used
+    strings take; -1 for all where a code or a start is out of range.
+    """
+    size = starts.size - 1
+    renumbered = np.full(size, np.int32(-1))
+    values = 0
+    valid = 0
+    length = 0
+    for i in range(rows.size):
+        row = rows[i]
+        out[i] = 0
+        if bits.size:
+            at = offset + row
+            if (bits[at >> 3] >> (at & 7)) & 1 == 0:
+                continue
+        valid += 1
+        bitmap[i >> 3] |= np.uint8(1 << (i & 7))
+        code = codes[row]
+        if code < 0 or code >= size:
+            return -1, -1, -1
+        if renumbered[code] < 0:
+            if starts[code + 1] < starts[code]:
+                return -1, -1, -1
+            renumbered[code] = values
+            used[values] = code
+            values += 1
+            length += starts[code + 1] - starts[code]
+        out[i] = renumbered[code]
+    return values, valid, length
+
+
+@njit(types.boolean(I32, U8, I32, OUT_I32, OUT_U8), cache=True, nogil=True)
+def gather_strings(starts: Array, text: Array, used: Array, out_starts: Array, out_text: Array) -> bool:
+    """Copy the strings `used`, of which `out_text` has the length together; False where one is out of range."""
+    at = 0
+    out_starts[0] = 0
+    for value in range(used.size):
+        start = starts[used[value]]
+        stop = starts[used[value] + 1]
+        if start < 0 or stop > text.size or at + stop - start > out_text.size:
+            return False
+        for i in range(start, stop):
+            out_text[at] = text[i]
+            at += 1
+        out_starts[value + 1] = at
+    return True

@@ -31,7 +31,7 @@ from tests.storage.strategies import spans
 from tests.storage.test_merge import assert_same
 from tests.storage.test_nested_sets import SPAN
 
-QUICK = settings(deadline=None, max_examples=30)
+QUICK = settings(deadline=None, max_examples=20)
 
 
 def encode(tables: SpanTables, unit_spans: int = 131_072) -> EncodedBlock:

@@ -18,7 +18,7 @@ from tests.otlp_oracle import Link, Resource, Scope, Span
 from tests.storage.builder import tables_of
 from tests.storage.strategies import tree_spans
 
-QUICK = settings(deadline=None, max_examples=150)
+QUICK = settings(deadline=None, max_examples=100)
 SERVER, CLIENT = 2, 3
 SPAN = Span(
     trace_id=bytes(15) + b"\x07",
