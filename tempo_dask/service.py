@@ -74,6 +74,7 @@ async def _serve(config: Config, wal: Wal, blocks: BlockStore, node: str, schedu
         pipeline.start()
         sources.open()
         operations.started()
+        telemetry.REGISTRY.register(telemetry.LiveSpans(pipeline.live.usage))
         sys.stdout.write(f"listening {addresses}\n")
         sys.stdout.flush()
         await stopping.wait()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
+from typing import Protocol
 
 from numba.core import event
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
@@ -53,6 +54,7 @@ FLUSH_SIZE = Histogram(
     buckets=tuple(2.0**n for n in range(20, 33, 2)),
     registry=REGISTRY,
 )
+BLOCKLIST_LENGTH = Gauge("tempodb_blocklist_length", "Blocks listed.", ["tenant"], registry=REGISTRY)
 REPLAY_ERRORS = Counter(
     "tempo_ingester_replay_errors", "Records of the log that cannot be read.", ["tenant"], registry=REGISTRY
 )
@@ -98,19 +100,39 @@ class ReceiverSpans(Collector):
         yield metric
 
 
-class Observed(Collector):
-    """Gauges by tenant that are looked up when somebody asks."""
+class LiveSpans(Collector):
+    """What is live, looked up when somebody asks."""
 
-    def __init__(self, read: Callable[[], Iterable[tuple[str, str, float]]], documentation: dict[str, str]) -> None:
-        self._read = read
-        self._documentation = documentation
+    def __init__(self, usage: Callable[[], Iterable[LiveUsage]]) -> None:
+        self._usage = usage
 
     def collect(self) -> Iterable[Metric]:
-        """Return a gauge for each documented name; `read` gives (name, tenant, value)."""
-        metrics = {name: Metric(name, text, "gauge") for name, text in self._documentation.items()}
-        for name, tenant, value in self._read():
-            metrics[name].add_sample(name, {"tenant": tenant}, value)
-        return metrics.values()
+        """Return the gauges of every tenant."""
+        traces = Metric("tempo_ingester_live_traces", "Traces that lie in no block yet.", "gauge")
+        size = Metric("tempo_ingester_live_trace_bytes", "Memory of spans that lie in no block yet.", "gauge")
+        for usage in self._usage():
+            traces.add_sample(traces.name, {"tenant": usage.tenant}, usage.traces)
+            size.add_sample(size.name, {"tenant": usage.tenant}, usage.chunk_bytes)
+        return traces, size
+
+
+class LiveUsage(Protocol):
+    """What a tenant has live."""
+
+    @property
+    def tenant(self) -> str:
+        """Return whose it is."""
+        ...
+
+    @property
+    def traces(self) -> int:
+        """Return the number of traces."""
+        ...
+
+    @property
+    def chunk_bytes(self) -> int:
+        """Return their memory."""
+        ...
 
 
 ACCEPTED_SPANS = ReceiverSpans("tempo_receiver_accepted_spans", "Spans taken from clients.")

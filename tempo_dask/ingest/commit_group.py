@@ -18,8 +18,8 @@ from typing import Protocol, TypeAlias
 
 from storage.errors import StorageError
 from tempo_dask import telemetry
-from tempo_dask.errors import BadRequest, TempoDaskError, Unavailable
-from tempo_dask.ingest.records import MalformedRequest, Record
+from tempo_dask.errors import TempoDaskError, Unavailable
+from tempo_dask.ingest.records import MalformedRequest, Record, RefusedRequest
 from tempo_dask.ingest.room import Room
 
 log = logging.getLogger(__name__)
@@ -113,7 +113,7 @@ class Committer:
     async def push(self, tenant: str, body: bytes) -> int:
         """Return how many spans `body` held, once they are on disk and every later query sees them.
 
-        Raises MalformedRequest or BadRequest with the client's answer, Unavailable where it should try again.
+        Raises MalformedRequest or RefusedRequest with the client's answer, Unavailable where it should try again.
         """
         self._require_open()
         await self._room.enter(len(body))
@@ -196,4 +196,4 @@ class Committer:
 def _outcome(verdict: Verdict) -> int | TempoDaskError:
     if verdict.error is None:
         return verdict.spans
-    return MalformedRequest(verdict.error) if verdict.malformed else BadRequest(verdict.error)
+    return MalformedRequest(verdict.error) if verdict.malformed else RefusedRequest(verdict.error, verdict.spans)

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 Decode: TypeAlias = Callable[[Sequence[bytes]], SpanTables]
 
 #: How long one step waits for records, so how long stopping may take.
-STEP_TIMEOUT_S = 0.5
+STEP_TIMEOUT_S = 0.1
 
 
 class Decoder:

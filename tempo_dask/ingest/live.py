@@ -58,7 +58,7 @@ class LiveStore:
         self._tenants: defaultdict[str, TenantLive] = defaultdict(TenantLive)
         self._due_s: dict[str, float] = {}  # when what waits of a tenant must be decoded at the latest
         self._waiting_bytes = 0
-        self._chunk_bytes = 0
+        self._chunk_bytes: dict[str, int] = {}  # by chunk id: to add them up takes milliseconds a chunk
         self._accepted = 0
 
     def wait_for_room(self, timeout_s: float) -> bool:
@@ -99,10 +99,11 @@ class LiveStore:
 
     def add(self, batch: Batch, chunk: Chunk | None) -> None:
         """Add the chunk made of a batch (None where nothing of it could be decoded)."""
+        sizes = {} if chunk is None else {chunk.id: chunk.nbytes}
         with self._changed:
             ready = self._tenants[batch.tenant].add(chunk, batch.records[-1].seq)
             self._waiting_bytes -= sum(len(record.body) for record in batch.records)
-            self._chunk_bytes += 0 if chunk is None else chunk.nbytes
+            self._chunk_bytes |= sizes
             self._changed.notify_all()
         for future in ready:
             future.set_result(None)
@@ -129,10 +130,13 @@ class LiveStore:
 
     def replace(self, tenant: str, run: Sequence[Chunk], merged: Chunk) -> bool:
         """Put `merged` in the place of neighbouring chunks; False where a flush came first."""
+        sizes = {merged.id: merged.nbytes}
         with self._changed:
             replaced = self._tenants[tenant].replace(run, merged)
             if replaced:
-                self._chunk_bytes += merged.nbytes - sum(chunk.nbytes for chunk in run)
+                for chunk in run:
+                    del self._chunk_bytes[chunk.id]
+                self._chunk_bytes |= sizes
                 self._changed.notify_all()
             return replaced
 
@@ -152,7 +156,8 @@ class LiveStore:
         with self._changed:
             dropped = [live.drop(before) for live in self._tenants.values()]
             if any(dropped):
-                self._chunk_bytes = sum(chunk.nbytes for live in self._tenants.values() for chunk in live.chunks)
+                kept = {chunk.id for live in self._tenants.values() for chunk in live.chunks}
+                self._chunk_bytes = {id_: size for id_, size in self._chunk_bytes.items() if id_ in kept}
                 self._changed.notify_all()
 
     def releasable(self) -> int:
@@ -165,7 +170,7 @@ class LiveStore:
         """Return what each tenant has here that lies in no block."""
         with self._changed:
             now = self._monotonic()
-            return [_usage(tenant, live, now) for tenant, live in self._tenants.items()]
+            return [self._usage_of(tenant, live, now) for tenant, live in self._tenants.items()]
 
     def wake(self) -> None:
         """Make whoever waits look again."""
@@ -175,7 +180,17 @@ class LiveStore:
     def _has_room(self) -> bool:
         return (
             self._waiting_bytes < self.limits.waiting_bytes
-            and self._waiting_bytes + self._chunk_bytes < self.limits.live_bytes
+            and self._waiting_bytes + sum(self._chunk_bytes.values()) < self.limits.live_bytes
+        )
+
+    def _usage_of(self, tenant: str, live: TenantLive, now_s: float) -> TenantUsage:
+        chunks = live.unflushed
+        return TenantUsage(
+            tenant,
+            chunk_bytes=sum(self._chunk_bytes[chunk.id] for chunk in chunks),
+            traces=sum(chunk.tables.table("traces").num_rows for chunk in chunks),
+            spans=sum(chunk.tables.spans.num_rows for chunk in chunks) + live.waiting_spans,
+            age_s=0 if live.opened_s is None else now_s - live.opened_s,
         )
 
     def _due_tenant(self) -> str | None:
@@ -189,14 +204,3 @@ class LiveStore:
             or due_s <= now
         ]
         return min(due)[2] if due else None
-
-
-def _usage(tenant: str, live: TenantLive, now_s: float) -> TenantUsage:
-    chunks = live.unflushed
-    return TenantUsage(
-        tenant,
-        chunk_bytes=sum(chunk.nbytes for chunk in chunks),
-        traces=sum(chunk.tables.table("traces").num_rows for chunk in chunks),
-        spans=sum(chunk.tables.spans.num_rows for chunk in chunks) + live.waiting_spans,
-        age_s=0 if live.opened_s is None else now_s - live.opened_s,
-    )

@@ -11,6 +11,14 @@ class MalformedRequest(BadRequest):
     """The bytes are not the message they claim to be (a request that is refused for what it says is not this)."""
 
 
+class RefusedRequest(BadRequest):
+    """The write path does not take what a well-formed request says; none of its `spans` is kept."""
+
+    def __init__(self, text: str, spans: int) -> None:
+        super().__init__(text)
+        self.spans = spans
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One request that the write-ahead log has taken; `body` is an OTLP `ExportTraceServiceRequest`."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from storage.columns import ScanSource
+from tempo_dask import telemetry
 from tempo_dask.ingest.live import LiveStore
 from tempo_dask.ingest.live_tenant import BlockListTooOld
 
@@ -59,4 +60,5 @@ class Sources:
                 chunks = self._live.after(tenant, listed.flushed.get(self._node, 0))
             except BlockListTooOld:
                 continue  # a flush came between, and its grace is over: the next list has it
+            telemetry.BLOCKLIST_LENGTH.labels(tenant).set(len(listed.blocks))
             return (*listed.blocks, *chunks)

@@ -114,10 +114,25 @@ class Writes(RuleBasedStateMachine):
         newest = self.blocks.lists
         lists = iter([older])
         self.blocks.snapshot = lambda t: next(lists, newest.get(t, FakeBlockList()))  # type: ignore[method-assign]
-        try:
-            self.check(tenant)
-        finally:
-            del self.blocks.snapshot
+        self.check(tenant)
+        del self.blocks.snapshot
+
+    @rule(tenant=st.sampled_from(TENANTS), drop=st.booleans())
+    def read_while_a_flush_happens(self, tenant: str, drop: bool) -> None:
+        """A block is published, and its chunks dropped, right after the reader has got its block list."""
+        listed = self.blocks.snapshot
+
+        def snapshot_then_publish(tenant: str) -> FakeBlockList:
+            answer = listed(tenant)
+            self.blocks.snapshot = listed  # type: ignore[method-assign]
+            self.flusher._publish(tenant)
+            if drop:
+                self.now += 20
+                self.drop()
+            return answer
+
+        self.blocks.snapshot = snapshot_then_publish  # type: ignore[method-assign]
+        self.check(tenant)
 
     @rule(tenant=st.sampled_from(TENANTS))
     def read(self, tenant: str) -> None:

@@ -11,7 +11,7 @@ import grpc.aio
 
 from tempo_dask import telemetry
 from tempo_dask.errors import BadRequest, TempoDaskError, TooManyRequests, Unavailable
-from tempo_dask.ingest.records import MalformedRequest
+from tempo_dask.ingest.records import MalformedRequest, RefusedRequest
 
 #: Takes (tenant, body), returns how many spans were taken once they are safe.
 Push: TypeAlias = Callable[[str, bytes], Awaitable[int]]
@@ -56,7 +56,7 @@ class OtlpGrpcReceiver:
         try:
             spans = await self._push(self._tenant, body)
         except TempoDaskError as error:
-            telemetry.REFUSED_SPANS.add(RECEIVER, "grpc", getattr(error, "spans", 0))
+            telemetry.REFUSED_SPANS.add(RECEIVER, "grpc", error.spans if isinstance(error, RefusedRequest) else 0)
             await context.abort(*_status(error))
             raise  # `abort` has raised already, which its type does not say
         telemetry.ACCEPTED_SPANS.add(RECEIVER, "grpc", spans)

@@ -15,6 +15,7 @@ from tempo_dask import telemetry
 from tempo_dask.errors import BadRequest, TempoDaskError, TooManyRequests, Unavailable
 from tempo_dask.ingest.receivers import content_encoding, otlp_json
 from tempo_dask.ingest.receivers.otlp_grpc import RECEIVER, SUCCESS, Push
+from tempo_dask.ingest.records import RefusedRequest
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
@@ -178,7 +179,7 @@ class TracesHandler(_Plain):
 
     def _refuse(self, error: TempoDaskError) -> None:
         """Answer with a `google.rpc.Status` in the encoding of the request."""
-        telemetry.REFUSED_SPANS.add(RECEIVER, "http", 0)
+        telemetry.REFUSED_SPANS.add(RECEIVER, "http", error.spans if isinstance(error, RefusedRequest) else 0)
         status, code = next(((s, c) for kind, s, c in _CODES if isinstance(error, kind)), (500, 13))
         self.set_status(status)
         self.set_header("Content-Type", self._media_type)
