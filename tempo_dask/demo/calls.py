@@ -187,7 +187,7 @@ def _lock_ledger(t: Recorder) -> None:
         with t.serve("orders-db", "SELECT shop.ledger"):
             t.note("lock wait", {"lock.mode": "RowExclusiveLock", "lock.holders": t.rng.randrange(2, 12)})
             t.work(1900.0, 0.35)
-        if t.chance(0.45):
+        if t.chance(0.65):
             asked.error = "canceling statement due to lock timeout"
     if asked.error is not None:
         stack = (

@@ -16,7 +16,7 @@ from pathlib import Path
 from tempo_dask.errors import TempoDaskError
 
 HOST = "127.0.0.1"
-READY_WITHIN_S = 60.0
+READY_WITHIN_S = 120.0
 STOPPED_WITHIN_S = 30.0
 LOG_LINES_SHOWN = 15
 MARKER = ".made-by-tempo-dask-demo"

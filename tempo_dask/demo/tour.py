@@ -25,7 +25,9 @@ NEXT = (
     f'{{ resource.service.name = "{DEPLOYED}" && status = error }} | rate() by (resource.service.version)',
     f'{{ resource.service.version = "{BAD_VERSION}" && status = error }}',
     '{ span.http.status_code >= 500 && rootName = "POST /cart/checkout" }',
-    "{ status = error } | rate() by (resource.service.version)",
+    "{ kind = server && status = error } | rate() by (resource.service.name)",
+    '{ span.payment.amount > 100 && span.payment.card_type =~ "visa|amex" }',
+    '{ name = "orders process" }',
 )
 
 

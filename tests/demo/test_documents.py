@@ -32,7 +32,7 @@ def test_links_between_documents_lead_somewhere(document: Path) -> None:
     assert [link for link in links if not (document.parent / link).exists()] == []
 
 
-@pytest.mark.parametrize("document", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("document", ["ARCHITECTURE.md", "CONTRIBUTING.md"])
 def test_files_that_documents_name_exist(document: str) -> None:
     pattern = r"`((?:tempo_dask|storage|traceql|tests|docs|benchmarks|notebooks)/[\w./-]*)`"
     named = set(re.findall(pattern, (ROOT / document).read_text()))
