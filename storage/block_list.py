@@ -47,7 +47,7 @@ class LogEntry:
                 "number": self.number,
                 "writer": self.writer,
                 "written_ns": self.written_ns,
-                "add": list(self.add),
+                "add": [dict(block) for block in self.add],
                 "remove": list(self.remove),
                 "flushed": dict(self.flushed),
             }
@@ -95,7 +95,7 @@ class BlockList:
         return seal(
             {
                 "number": self.number,
-                "blocks": list(self.blocks.values()),
+                "blocks": [dict(block) for block in self.blocks.values()],
                 "flushed": dict(self.flushed),
                 "removed": dict(self.removed),
             }

@@ -32,7 +32,10 @@ class DataDirDamaged(StorageError):
 
 
 class DataDir:
-    """A locked data directory; give it back with `close`. The lock ends with the process, whatever ends it."""
+    """A locked data directory; give it back with `close`.
+
+    The lock ends with the process, whatever ends it, and with those that it forked (spawned ones do not hold it).
+    """
 
     def __init__(self, path: Path, *, files: Files = POSIX) -> None:
         """Make or open it. Raises DataDirLocked, DataDirDamaged, OSError."""

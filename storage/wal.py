@@ -150,7 +150,11 @@ class Wal:
                     yield WalRecord(found.seq, found.tenant, body, found.arrived_ns)
 
     def release(self, flushed: int) -> None:
-        """Forget records up to that number, which blocks hold durably; whole segments go, so some stay longer."""
+        """Forget records of all tenants up to that number, which blocks hold durably.
+
+        Whole segments go, so some records stay longer; after a power cut some may be back. Both are below the
+        flushed numbers that a replay gets. What cannot be deleted now is logged and stays.
+        """
         with self._lock:
             if not self._closed and 0 < self._segments[-1].last_seq <= flushed:
                 # Only behind a durable new segment may the newest go: its name keeps numbers from repeating.

@@ -9,19 +9,25 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from storage.block.meta import DESCRIPTION, BlockMeta
 from storage.block_store import BlockStore, PublishTooSlow
+from storage.columns import SpanTables
 from storage.commit_log import AlreadyFlushed, CommitLog
 from storage.files import Data
 from storage.local_objects import LocalStore
+from storage.merge import merge
 from storage.object_store import ObjectStore, StoreUnavailable
 from storage.objects import open_store
 from storage.sweep import UNLISTED_KEPT_NS
 from storage.tenants import InvalidTenant
+from tests.otlp_oracle import Resource, Scope, Span
+from tests.storage.builder import tables_of
 from tests.storage.plain_blocks import NAMES, PlainFormat, plain_tables
 from tests.storage.stores import FailingStore, ForgetfulStore, WrappedStore
 
@@ -370,3 +376,66 @@ def test_a_block_listed_while_the_sweep_looks_around_stays(objects: ObjectStore)
 def test_a_grace_that_the_log_does_not_remember_is_refused(objects: ObjectStore) -> None:
     with pytest.raises(ValueError, match="grace period"):
         store_of(objects).sweep("t", removed_grace_ns=48 * HOUR_NS)
+
+
+# The real format
+
+
+def spans(count: int) -> SpanTables:
+    """Return sorted spans of as many traces."""
+    bare = Span(
+        trace_id=bytes(16),
+        span_id=bytes([1] * 8),
+        parent_span_id=None,
+        start=0,
+        end=5,
+        name="GET /",
+        kind=2,
+        status=0,
+        status_message="",
+        trace_state="",
+        flags=0,
+        attributes=(("http.status_code", ("int", 200)),),
+        dropped_attributes=0,
+        dropped_events=0,
+        dropped_links=0,
+        events=(),
+        links=(),
+        resource=Resource((("service.name", ("str", "shop")),), 0, ""),
+        scope=Scope("", "", (), 0, ""),
+    )
+    return merge([tables_of([replace(bare, trace_id=bytes(15) + bytes([n]), start=n) for n in range(1, count + 1)])])
+
+
+def test_real_blocks_are_published_found_and_set_aside(objects: ObjectStore) -> None:
+    store = BlockStore(objects)
+    good = store.publish("t", spans(3), node="n", first_seq=1, last_seq=2, arrived_ns=99)
+    bad = store.publish("t", spans(5), node="n", first_seq=3, last_seq=3, arrived_ns=100)
+    assert good is not None
+    assert bad is not None
+    assert objects.get(f"t/{good.id}/{DESCRIPTION}") == good.encode()
+    assert store.block_list("t").blocks[bad.id]["arrived_ns"] == 100
+    first, second = BlockStore(objects).snapshot("t").blocks
+    assert (first.meta.span_count, second.meta.span_count) == (3, 5)
+    wanted = np.frombuffer(bytes(15) + bytes([4]), np.uint8).reshape(1, 16)
+    assert (first.find(wanted), second.find(wanted)) == ([-1], [3])
+    objects.put(f"t/{bad.id}/{DESCRIPTION}", good.encode())
+    snapshot = BlockStore(objects).snapshot("t")
+    assert [block.meta.id for block in snapshot.blocks] == [good.id]
+    assert list(snapshot.set_aside) == [bad.id]
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_a_file_cut_short_or_lost_is_found_when_a_local_block_is_opened(tmp_path: Path, cut: bool) -> None:
+    store = BlockStore(LocalStore(tmp_path))
+    meta = store.publish("t", spans(3), node="n", first_seq=1, last_seq=2, arrived_ns=99)
+    assert meta is not None
+    for name in meta.files:
+        path = tmp_path / "t" / meta.id / name
+        data = path.read_bytes()
+        path.unlink()
+        if cut:
+            path.write_bytes(data[:-1])
+        assert list(BlockStore(LocalStore(tmp_path)).snapshot("t").set_aside) == [meta.id]
+        path.write_bytes(data)
+    assert not BlockStore(LocalStore(tmp_path)).snapshot("t").set_aside
