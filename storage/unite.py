@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from storage.arrays import single_chunk, values
-from storage.columns import REST_FIELD, SpanTables, TableName, is_attribute_column
+from storage.columns import REST_FIELD, TABLE_OF_SCOPE, Scope, SpanTables, TableName, is_attribute_column
 from storage.content import row_codes
 from storage.errors import BadColumns
 from storage.pick import FIELDS
 from storage.rest import bound_columns
+
+_SCOPES: Mapping[TableName, Scope] = {table: scope for scope, table in TABLE_OF_SCOPE.items()}
 
 
 def unite(batches: Sequence[SpanTables]) -> SpanTables:
@@ -38,7 +40,8 @@ def unite(batches: Sequence[SpanTables]) -> SpanTables:
 def _concatenate(batches: Sequence[SpanTables], name: TableName) -> pa.Table:
     """Return one table of all batches' rows: own columns, attribute columns within the bound, `rest`."""
     schema = pa.schema(FIELDS[name])
-    tables = [schema.empty_table(), *bound_columns([_select(b.table(name), schema, name) for b in batches])]
+    selected = [_select(batch.table(name), schema, name) for batch in batches]
+    tables = [schema.empty_table(), *bound_columns(selected, _SCOPES[name])]
     tables = [t for t in tables if t.num_rows] or tables[:1]
     if len(tables) == 1:
         return tables[0]
