@@ -12,7 +12,7 @@ from tempo_dask.engine.executors import Executor
 from tempo_dask.engine.labels import series_labels, series_order
 from tempo_dask.engine.requests import RangeRequest
 from tempo_dask.engine.results import Exemplar, Labels, QueryMetrics, RangeResult, Series
-from tempo_dask.engine.sources import SnapshotProvider, stitched
+from tempo_dask.engine.sources import SnapshotProvider, shards_of
 from tempo_dask.physical.display import Display, ShownSpan
 from tempo_dask.physical.exemplars import Candidate, one_per_trace
 from tempo_dask.physical.groups import LabelSet
@@ -35,7 +35,7 @@ async def query_range(request: RangeRequest, sources: SnapshotProvider, executor
     window = TimeRange(request.start_ns, request.end_ns)
     plan, series = build_series(simplify(query), window, request.step_ns, request.exemplars)
     plan = optimize(plan)
-    work = series_work(plan, series, stitched(await sources.snapshot(request.tenant)))
+    work = series_work(plan, series, await shards_of(sources, request.tenant))
     found = await executor.run(work)
     chosen = one_per_trace(found.exemplars)
     display = await executor.run(exemplar_work(plan, chosen, work.tasks))

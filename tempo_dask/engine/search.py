@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tempo_dask.engine.executors import Executor
 from tempo_dask.engine.requests import SearchRequest
 from tempo_dask.engine.results import FoundSpan, FoundTrace, QueryMetrics, SearchResult, SpanSet
-from tempo_dask.engine.sources import SnapshotProvider, stitched
+from tempo_dask.engine.sources import SnapshotProvider, shards_of
 from tempo_dask.physical.display import Display, ShownSpan
 from tempo_dask.physical.matches import Match
 from tempo_dask.physical.search import display_work, match_work
@@ -29,7 +29,7 @@ async def search(request: SearchRequest, sources: SnapshotProvider, executor: Ex
     newest = NewestTraces(request.limit, request.spans_per_set)
     window = TimeRange(request.window.start_ns, request.window.end_ns)
     plan = optimize(build_search(simplify(query), window, newest))
-    first_pass = match_work(plan, newest, stitched(await sources.snapshot(request.tenant)))
+    first_pass = match_work(plan, newest, await shards_of(sources, request.tenant))
     matches = await executor.run(first_pass)
     display = await executor.run(display_work(plan, matches, first_pass.tasks))
     traces = (_found(match, display, with_spans=bool(request.query)) for match in matches)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
 from storage.columns import ScanSource
+from storage.stitch import stitch
 from tempo_dask.physical.units import Shard
 
 
@@ -21,6 +23,18 @@ class SnapshotProvider(Protocol):
         ...
 
 
-def stitched(sources: Sequence[ScanSource]) -> tuple[Shard, ...]:
-    """Return the sources, and one more with the traces that lie in several of them."""
-    return tuple(Shard(source) for source in sources)
+async def shards_of(provider: SnapshotProvider, tenant: str) -> tuple[Shard, ...]:
+    """Return the sources of a tenant, and one more that has the traces which lie in several of them."""
+    sources = await provider.snapshot(tenant)
+    if len(sources) < 2:
+        return tuple(Shard(source) for source in sources)
+    return await asyncio.to_thread(_stitched, sources)
+
+
+def _stitched(sources: Sequence[ScanSource]) -> tuple[Shard, ...]:
+    found = stitch(sources)
+    whole = tuple(
+        Shard(source, found.excluded[source.meta.id]) if source.meta.id in found.excluded else Shard(source)
+        for source in sources
+    )
+    return whole if found.source is None else (*whole, Shard(found.source))

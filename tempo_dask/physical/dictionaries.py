@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from tempo_dask.kernels.predicates import Mask
 from traceql.operators import BinaryOperator
 
-Key = tuple[int, BinaryOperator, str]
+Key = tuple[tuple[int, ...], int, int, BinaryOperator, str]
 
 _COMPARE: Mapping[BinaryOperator, Callable[[Any, Any], Any]] = {
     BinaryOperator.EQUAL: pc.equal,
@@ -42,7 +42,7 @@ def matching_texts(op: BinaryOperator, texts: pa.StringArray, value: str) -> Mas
 
 @dataclass(slots=True)
 class LookupTables:
-    """The latest lookup tables, by dictionary (its identity) and predicate; for many threads at once."""
+    """The latest lookup tables, by dictionary (where it lies in memory) and predicate; for many threads at once."""
 
     budget_bytes: int
     _tables: OrderedDict[Key, tuple[pa.StringArray, Mask]] = field(default_factory=OrderedDict)
@@ -51,7 +51,8 @@ class LookupTables:
 
     def table(self, op: BinaryOperator, dictionary: pa.StringArray, value: str) -> Mask:
         """Return `matching_texts`, kept for the next time."""
-        key = (id(dictionary), op, value)
+        places = tuple(0 if buffer is None else buffer.address for buffer in dictionary.buffers())
+        key = (places, dictionary.offset, len(dictionary), op, value)
         with self._lock:
             known = self._tables.get(key)
             if known is not None:
@@ -63,7 +64,7 @@ class LookupTables:
         return table
 
     def _add(self, key: Key, dictionary: pa.StringArray, table: Mask) -> None:
-        # The dictionary stands in the entry, so its identity is not given to another one meanwhile.
+        # The dictionary stands in the entry, so no other one comes to lie in its place meanwhile.
         if key in self._tables:
             return
         self._tables[key] = (dictionary, table)

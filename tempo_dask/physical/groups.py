@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -14,7 +14,7 @@ from tempo_dask.kernels.series import take_codes
 from tempo_dask.physical.bound import Absent, IntrinsicColumn, Operand
 from tempo_dask.physical.operands import operand_table, values_in, values_of
 from tempo_dask.physical.reader import UnitReader
-from tempo_dask.physical.shown_values import WITHOUT_ROWS, Shown, shown_elements
+from tempo_dask.physical.shown_values import WITHOUT_ROWS, Shown, shown_elements, shown_values
 from tempo_dask.physical.values import Part, Values
 from traceql.types import StaticType
 
@@ -23,7 +23,7 @@ Label: TypeAlias = tuple[StaticType, Shown] | None
 LabelSet: TypeAlias = tuple[Label, ...]
 Codes = npt.NDArray[np.int32]
 
-#: Arrays are no group values; their spans form a group of their own.
+#: What stands for every array where arrays are not told apart.
 ARRAY_LABEL: Label = (StaticType.STRING_ARRAY, "nil")
 #: Integers that span no more numbers than this are numbered without sorting.
 _DENSE = 1 << 16
@@ -120,12 +120,25 @@ def _distinct(data: npt.NDArray[np.generic]) -> tuple[npt.NDArray[np.generic], C
 
 
 def _number_lists(part: Part) -> tuple[Codes, list[Label]]:
-    """An array of one element counts as that element, all others are one group."""
-    column = part.column
-    offsets = column.offsets if column.offsets is not None else np.zeros(1, np.int32)
-    single = np.flatnonzero(np.diff(offsets) == 1)
-    first = Part(part.type.element, type(column)(column.data[offsets[single]], None, column.dictionary))
-    numbers, labels = _number_part(first) if len(single) else (np.zeros(0, np.int32), [])
-    codes = np.zeros(len(offsets) - 1, np.int32)
-    codes[single] = numbers + 1
-    return codes, [ARRAY_LABEL, *labels]
+    """Number arrays by their elements; an array of one element counts as that element."""
+    numbers: dict[Label, int] = {}
+    shown = shown_values(replace(part, column=replace(part.column, valid=None)))
+    labels: list[Label] = [
+        (part.type if isinstance(v, tuple) else part.type.element, "" if v is None else v) for v in shown
+    ]
+    codes = np.array([numbers.setdefault(label, len(numbers)) for label in labels], np.int32)
+    return codes, list(numbers)
+
+
+def without_arrays(groups: Groups) -> Groups:
+    """Return the groups with all arrays as one value, which is shown as nil but is not the lack of a value."""
+    if not any(_is_array(label) for labels in groups.labels for label in labels):
+        return groups
+    numbers: dict[LabelSet, int] = {}
+    merged = (tuple(ARRAY_LABEL if _is_array(label) else label for label in labels) for labels in groups.labels)
+    renumbered = np.array([numbers.setdefault(labels, len(numbers)) for labels in merged], np.int32)
+    return Groups(renumbered[groups.codes], tuple(numbers))
+
+
+def _is_array(label: Label) -> bool:
+    return label is not None and label[0].is_array

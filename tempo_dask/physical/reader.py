@@ -12,6 +12,7 @@ import numpy.typing as npt
 from storage.columns import Column, ScanSource, TableName, TypeName, UnitMeta
 from tempo_dask.kernels.predicates import Mask, any_of_owner, look_up
 from tempo_dask.kernels.traces import spread
+from tempo_dask.physical.column_cache import PROCESS_CACHE
 
 Rows = npt.NDArray[np.int64]
 
@@ -46,7 +47,7 @@ class UnitReader:
         """Return a column, None where the source has none of that name."""
         key = (table, name)
         if key not in self._columns:
-            self._columns[key] = self.source.read(table, name, self.unit)
+            self._columns[key] = PROCESS_CACHE.read(self.source, table, name, self.unit)
         return self._columns[key]
 
     def own(self, table: TableName, name: str) -> Column:

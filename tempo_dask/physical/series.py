@@ -11,7 +11,7 @@ import numpy as np
 from tempo_dask.kernels.series import steps_of
 from tempo_dask.physical.all_stages import apply_stages
 from tempo_dask.physical.exemplars import Candidate, candidates, join_candidates
-from tempo_dask.physical.groups import LabelSet, group_by
+from tempo_dask.physical.groups import LabelSet, group_by, without_arrays
 from tempo_dask.physical.metric_function import MetricFunction, Planes, Spans
 from tempo_dask.physical.metric_functions import metric_function
 from tempo_dask.physical.operands import values_in
@@ -58,7 +58,7 @@ class SeriesChunk:
         aggregate, window, reader = self.series.aggregate, self.plan.window, scan.reader
         starts = reader.data("spans", "start")
         steps = steps_of(starts, window.start_ns, self.series.step_ns, self.series.step_count)
-        groups = group_by([scan.binder.operand(attribute) for attribute in aggregate.by], reader)
+        groups = without_arrays(group_by([scan.binder.operand(attribute) for attribute in aggregate.by], reader))
         operand = aggregate.operand
         values = None if operand is None else values_in(scan.binder.operand(operand), "spans", reader)
         function = metric_function(aggregate.function)

@@ -18,7 +18,7 @@ from tempo_dask.physical.operands import values_at
 from tempo_dask.physical.reader import Rows
 from tempo_dask.physical.shown_values import WITHOUT_ROWS, Shown, is_shown_as_nil, shown_values
 from tempo_dask.physical.spansets import UnitScan
-from tempo_dask.physical.values import Part
+from tempo_dask.physical.values import Part, Values
 from tempo_dask.plan.nodes import ShownAttribute, ShownIf
 from traceql.ast import AttributeReference, Intrinsic
 from traceql.operators import BinaryOperator
@@ -70,10 +70,16 @@ def _shown_of(
     at, places = _rows_of(source.table, rows, scan)
     values = values_at(source, at, scan.reader)
     last: _Found = {}
-    for part in values.parts:
-        shown = shown_values(part, _kept_elements(part, conditions))
-        last |= {place: value for place, value in zip(places.tolist(), shown, strict=True) if value is not None}
+    for place, of_row in zip(places.tolist(), zip(*_shown_by_part(values, conditions), strict=True), strict=False):
+        for value in of_row:
+            if value is not None:
+                last[place] = value
     return last, places[values.present().view(np.bool_)]
+
+
+def _shown_by_part(values: Values, conditions: Sequence[ShownIf]) -> list[list[Shown | None]]:
+    """Return for each type what each row shows; at most one type shows anything in a row."""
+    return [shown_values(part, _kept_elements(part, conditions)) for part in values.parts]
 
 
 def _rows_of(table: TableName, rows: Rows, scan: UnitScan) -> tuple[Rows, Rows]:
