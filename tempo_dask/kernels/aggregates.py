@@ -21,7 +21,7 @@ from tempo_dask.kernels.signatures import F64, I64, OUT_F64, OUT_I64, U8, U32
     cache=True,
     nogil=True,
 )
-def _reduce(values, mask, groups, counts, sums, least, greatest):  # type: ignore[no-untyped-def]  # typed by signatures
+def _reduce(values, mask, groups, counts, sums, least, greatest):
     for i in range(values.size):
         group = groups[i]
         if mask[i] and group < counts.size:

@@ -22,7 +22,7 @@ Mask: TypeAlias = npt.NDArray[np.uint8]
     cache=True,
     nogil=True,
 )
-def _between_ints(data, low, high, out):  # type: ignore[no-untyped-def]  # typed by its signatures
+def _between_ints(data, low, high, out):
     # One unsigned comparison tells both ends: numbers below `low` wrap around to very large ones.
     width = np.uint64(high) - np.uint64(low)
     for i in range(out.size):
@@ -30,7 +30,7 @@ def _between_ints(data, low, high, out):  # type: ignore[no-untyped-def]  # type
 
 
 @njit(types.void(F64, types.float64, types.float64, OUT_U8), cache=True, nogil=True)
-def _between_floats(data, low, high, out):  # type: ignore[no-untyped-def]  # typed by its signature
+def _between_floats(data, low, high, out):
     for i in range(out.size):
         out[i] = (data[i] >= low) & (data[i] <= high)
 
@@ -40,14 +40,14 @@ def _between_floats(data, low, high, out):  # type: ignore[no-untyped-def]  # ty
     cache=True,
     nogil=True,
 )
-def _look_up(codes, table, out):  # type: ignore[no-untyped-def]  # typed by its signatures
+def _look_up(codes, table, out):
     last = np.uint32(table.size - 1)
     for i in range(out.size):
         out[i] = table[min(np.uint32(codes[i]), last)]
 
 
 @njit(types.void(U8, I32, OUT_U8), cache=True, nogil=True)
-def _any_in_list(elements, offsets, out):  # type: ignore[no-untyped-def]  # typed by its signature
+def _any_in_list(elements, offsets, out):
     for row in range(out.size):
         found = np.uint8(0)
         for at in range(max(offsets[row], 0), min(offsets[row + 1], elements.size)):
@@ -56,7 +56,7 @@ def _any_in_list(elements, offsets, out):  # type: ignore[no-untyped-def]  # typ
 
 
 @njit(types.void(U8, U32, OUT_U8), cache=True, nogil=True)
-def _any_of_owner(mask, owners, out):  # type: ignore[no-untyped-def]  # typed by its signature
+def _any_of_owner(mask, owners, out):
     for i in range(mask.size):
         if owners[i] < out.size:
             out[owners[i]] |= mask[i]

@@ -16,7 +16,7 @@ from tempo_dask.kernels.signatures import I32, I64, OUT_I32, OUT_I64, U8, U32
 
 
 @njit(types.void(I64, types.int64, types.int64, types.int64, OUT_I32), cache=True, nogil=True)
-def _steps(times, first, step, count, out):  # type: ignore[no-untyped-def]  # typed by its signature
+def _steps(times, first, step, count, out):
     # A product with 1 / step and one correction: a third of the time of an integer division.
     width = np.uint64(step) * np.uint64(count)
     inverse = 1.0 / step
@@ -31,7 +31,7 @@ def _steps(times, first, step, count, out):  # type: ignore[no-untyped-def]  # t
 
 
 @njit(types.void(I32, U8, I32, types.int64, OUT_I64), cache=True, nogil=True)
-def _count_cells(steps, mask, groups, step_count, cells):  # type: ignore[no-untyped-def]  # typed by its signature
+def _count_cells(steps, mask, groups, step_count, cells):
     for i in range(steps.size):
         cell = groups[i] * step_count + steps[i]
         if mask[i] & (steps[i] >= 0) & (groups[i] >= 0) & (cell < cells.size):
@@ -39,7 +39,7 @@ def _count_cells(steps, mask, groups, step_count, cells):  # type: ignore[no-unt
 
 
 @njit(types.void(I32, U8, OUT_I64), cache=True, nogil=True)
-def _count_steps(steps, mask, cells):  # type: ignore[no-untyped-def]  # typed by its signature
+def _count_steps(steps, mask, cells):
     for i in range(steps.size):
         if mask[i] & (steps[i] >= 0) & (steps[i] < cells.size):
             cells[steps[i]] += 1
@@ -50,14 +50,14 @@ def _count_steps(steps, mask, cells):  # type: ignore[no-untyped-def]  # typed b
     cache=True,
     nogil=True,
 )
-def _take_codes(rows, codes, out):  # type: ignore[no-untyped-def]  # typed by its signatures
+def _take_codes(rows, codes, out):
     for i in range(out.size):
         row = rows[i]
         out[i] = codes[row] if 0 <= row < codes.size else 0
 
 
 @njit(types.void(I64, I32, U8, OUT_I64, OUT_I64), cache=True, nogil=True)
-def _smallest_hashes(numbers, slots, mask, rows, hashes):  # type: ignore[no-untyped-def]  # typed by its signature
+def _smallest_hashes(numbers, slots, mask, rows, hashes):
     for i in range(slots.size):
         slot = slots[i]
         if mask[i] & (0 <= slot < rows.size):

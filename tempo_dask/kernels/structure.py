@@ -33,7 +33,7 @@ _ROOT = -1
 
 
 @njit(types.void(I32, I32, I64, OUT_I64), cache=True, nogil=True)
-def _count_children(lefts, parents, offsets, out):  # type: ignore[no-untyped-def]  # typed by its signature
+def _count_children(lefts, parents, offsets, out):
     row_of = np.zeros(2 * lefts.size + 2, np.int64)  # by nested_left, of the trace at hand
     for trace in range(offsets.size - 1):
         first, stop = max(offsets[trace], 0), min(offsets[trace + 1], out.size)
@@ -47,7 +47,7 @@ def _count_children(lefts, parents, offsets, out):  # type: ignore[no-untyped-de
 
 
 @njit(types.void(U8, I32, I32, I64, OUT_U8), cache=True, nogil=True)
-def _below(mask, lefts, rights, offsets, out):  # type: ignore[no-untyped-def]  # typed by its signature
+def _below(mask, lefts, rights, offsets, out):
     for trace in range(offsets.size - 1):
         reach = np.int32(0)  # how far the matching spans so far reach
         for row in range(max(offsets[trace], 0), min(offsets[trace + 1], out.size)):
@@ -56,7 +56,7 @@ def _below(mask, lefts, rights, offsets, out):  # type: ignore[no-untyped-def]  
 
 
 @njit(types.void(U8, I32, I32, I64, OUT_U8), cache=True, nogil=True)
-def _above(mask, lefts, rights, offsets, out):  # type: ignore[no-untyped-def]  # typed by its signature
+def _above(mask, lefts, rights, offsets, out):
     for trace in range(offsets.size - 1):
         first, stop = max(offsets[trace], 0), min(offsets[trace + 1], out.size)
         nearest = np.int32(0x7FFFFFFF)  # left number of the nearest matching span behind
@@ -66,7 +66,7 @@ def _above(mask, lefts, rights, offsets, out):  # type: ignore[no-untyped-def]  
 
 
 @njit(types.void(U8, I32, I32, I64, OUT_U8), cache=True, nogil=True)
-def _marked(mask, marks, looks, offsets, out):  # type: ignore[no-untyped-def]  # typed by its signature
+def _marked(mask, marks, looks, offsets, out):
     """Mark the number in `marks` of each matching span, then look for marks at the number in `looks`."""
     marked = np.zeros(2 * mask.size + 2, np.uint8)
     for trace in range(offsets.size - 1):
@@ -80,7 +80,7 @@ def _marked(mask, marks, looks, offsets, out):  # type: ignore[no-untyped-def]  
 
 
 @njit(types.void(U8, I32, I64, OUT_U8), cache=True, nogil=True)
-def _beside(mask, parents, offsets, out):  # type: ignore[no-untyped-def]  # typed by its signature
+def _beside(mask, parents, offsets, out):
     counts = np.zeros(2 * mask.size + 2, np.int32)  # matching children by their parent's number, of roots at 0
     for trace in range(offsets.size - 1):
         first, stop = max(offsets[trace], 0), min(offsets[trace + 1], out.size)

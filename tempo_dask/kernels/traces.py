@@ -11,7 +11,7 @@ from tempo_dask.kernels.signatures import I64, OUT_I64, OUT_U8, U8
 
 
 @njit(types.void(U8, I64, OUT_U8), cache=True, nogil=True)
-def _spread(mask, offsets, out):  # type: ignore[no-untyped-def]  # typed by its signature
+def _spread(mask, offsets, out):
     for trace in range(mask.size):
         value = mask[trace]
         for span in range(max(offsets[trace], 0), min(offsets[trace + 1], out.size)):
@@ -19,7 +19,7 @@ def _spread(mask, offsets, out):  # type: ignore[no-untyped-def]  # typed by its
 
 
 @njit(types.void(U8, I64, OUT_I64), cache=True, nogil=True)
-def _count(mask, offsets, out):  # type: ignore[no-untyped-def]  # typed by its signature
+def _count(mask, offsets, out):
     for trace in range(out.size):
         matched = np.int64(0)
         for span in range(max(offsets[trace], 0), min(offsets[trace + 1], mask.size)):

@@ -1,0 +1,161 @@
+"""Every kernel beside the NumPy code that does the same: tests and benchmarks read this one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tempo_dask.kernels.aggregates import reduce_by_group
+from tempo_dask.kernels.predicates import any_in_list, any_of_owner, between, look_up
+from tempo_dask.kernels.series import count_cells, count_steps, steps_of, take_codes
+from tempo_dask.kernels.traces import count_matches, spread
+
+Arguments = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Twin:
+    """A kernel, its NumPy twin, and what makes arguments for so many rows."""
+
+    name: str
+    kernel: Callable[..., Any]
+    numpy: Callable[..., Any]
+    arguments: Callable[[np.random.Generator, int], Arguments]
+
+
+def _offsets(rng: np.random.Generator, rows: int) -> Any:
+    cuts = np.sort(rng.integers(0, rows + 1, max(rows // 8, 1)))
+    return np.concatenate([[0], cuts, [rows]])
+
+
+def _mask(rng: np.random.Generator, rows: int) -> Any:
+    return rng.integers(0, 2, rows).astype(np.uint8)
+
+
+def _floats(rng: np.random.Generator, rows: int) -> Any:
+    return rng.choice(np.array([np.nan, -np.inf, np.inf, 0.0, 1.5, -2.5]), rows)
+
+
+def _look_up(codes: Any, table: Any) -> Any:
+    inside = (codes >= 0) & (codes < len(table))
+    return np.where(inside, np.append(table, 0)[np.where(inside, codes, 0)], 0).astype(np.uint8)
+
+
+def _any_in_list(elements: Any, offsets: Any) -> Any:
+    sums = np.concatenate([[0], np.cumsum(elements, dtype=np.int64)])
+    return (sums[offsets[1:]] > sums[offsets[:-1]]).astype(np.uint8)
+
+
+def _any_of_owner(mask: Any, owners: Any, count: int) -> Any:
+    return (np.bincount(owners, weights=mask, minlength=count)[:count] > 0).astype(np.uint8)
+
+
+def _count_matches(mask: Any, offsets: Any) -> Any:
+    sums = np.concatenate([[0], np.cumsum(mask, dtype=np.int64)])
+    return sums[offsets[1:]] - sums[offsets[:-1]]
+
+
+def _steps(times: Any, first: int, step: int, count: int) -> Any:
+    steps = (times - first - 1) // step
+    return np.where((times > first) & (steps < count), steps, -1).astype(np.int32)
+
+
+def _count_steps(steps: Any, mask: Any, count: int) -> Any:
+    return np.bincount(steps[(mask == 1) & (steps >= 0)], minlength=count)
+
+
+def _count_cells(steps: Any, mask: Any, groups: Any, group_count: int, step_count: int) -> Any:
+    kept = (mask == 1) & (steps >= 0) & (groups >= 0)
+    cells = groups[kept].astype(np.int64) * step_count + steps[kept]
+    return np.bincount(cells, minlength=group_count * step_count).reshape(group_count, step_count)
+
+
+def _reduce(values: Any, mask: Any, groups: Any, count: int) -> Any:
+    kept = mask == 1
+    sums = np.zeros(count, values.dtype)
+    np.add.at(sums, groups[kept], values[kept])
+    least = reduce_by_group(values[:0], mask[:0], groups[:0], count).least
+    greatest = reduce_by_group(values[:0], mask[:0], groups[:0], count).greatest
+    np.minimum.at(least, groups[kept], values[kept])
+    np.maximum.at(greatest, groups[kept], values[kept])
+    return np.bincount(groups[kept], minlength=count), sums, least, greatest
+
+
+def _reduced(*arguments: Any) -> Any:
+    found = reduce_by_group(*arguments)
+    return found.counts, found.sums, found.least, found.greatest
+
+
+def _range(data: Any, low: float, high: float) -> Any:
+    return ((data >= low) & (data <= high)).astype(np.uint8)
+
+
+TWINS = (
+    Twin("between int64", between, _range, lambda rng, n: (rng.integers(-9, 9, n), -3, 4)),
+    Twin(
+        "between int64 extremes", between, _range, lambda rng, n: (rng.choice([-(2**63), 2**63 - 1, 0], n), -(2**63), 0)
+    ),
+    Twin("between int32", between, _range, lambda rng, n: (rng.integers(-9, 9, n).astype(np.int32), 1, 2)),
+    Twin("between float64", between, _range, lambda rng, n: (_floats(rng, n), -2.5, np.inf)),
+    Twin("look up int32", look_up, _look_up, lambda rng, n: (rng.integers(-3, 40, n).astype(np.int32), _mask(rng, 30))),
+    Twin(
+        "look up uint32", look_up, _look_up, lambda rng, n: (rng.integers(0, 40, n).astype(np.uint32), _mask(rng, 30))
+    ),
+    Twin("look up uint8", look_up, _look_up, lambda rng, n: (_mask(rng, n), _mask(rng, 2))),
+    Twin("any in list", any_in_list, _any_in_list, lambda rng, n: (_mask(rng, n), _offsets(rng, n).astype(np.int32))),
+    Twin(
+        "any of owner",
+        any_of_owner,
+        _any_of_owner,
+        lambda rng, n: (_mask(rng, n), np.sort(rng.integers(0, n + 5, n)).astype(np.uint32), n),
+    ),
+    Twin(
+        "spread",
+        spread,
+        lambda mask, offsets: np.repeat(mask, np.diff(offsets)),
+        lambda rng, n: (_mask(rng, len(offsets := _offsets(rng, n)) - 1), offsets),
+    ),
+    Twin("count matches", count_matches, _count_matches, lambda rng, n: (_mask(rng, n), _offsets(rng, n))),
+    Twin("steps", steps_of, _steps, lambda rng, n: (rng.integers(0, 10**6, n) + 10**18, 10**18 + 777, 1000, 900)),
+    Twin("steps of one ns", steps_of, _steps, lambda rng, n: (rng.integers(0, 99, n), 7, 1, 80)),
+    Twin("steps of years", steps_of, _steps, lambda rng, n: (rng.integers(0, 2**62, n), 5, 2**52 + 1, 1000)),
+    Twin(
+        "take codes",
+        take_codes,
+        lambda rows, codes: np.where((rows >= 0) & (rows < len(codes)), codes[np.clip(rows, 0, len(codes) - 1)], 0),
+        lambda rng, n: (rng.integers(-3, 50, n), rng.integers(0, 9, 40).astype(np.int32)),
+    ),
+    Twin(
+        "count steps",
+        count_steps,
+        _count_steps,
+        lambda rng, n: (rng.integers(-1, 60, n).astype(np.int32), _mask(rng, n), 60),
+    ),
+    Twin(
+        "count cells",
+        count_cells,
+        _count_cells,
+        lambda rng, n: (
+            rng.integers(-1, 60, n).astype(np.int32),
+            _mask(rng, n),
+            rng.integers(-1, 20, n).astype(np.int32),
+            20,
+            60,
+        ),
+    ),
+    Twin(
+        "reduce int64",
+        _reduced,
+        _reduce,
+        lambda rng, n: (rng.integers(-9, 9, n), _mask(rng, n), rng.integers(0, 7, n).astype(np.uint32), 7),
+    ),
+    Twin(
+        "reduce float64",
+        _reduced,
+        _reduce,
+        lambda rng, n: (rng.integers(-9, 9, n) / 4, _mask(rng, n), rng.integers(0, 7, n).astype(np.uint32), 7),
+    ),
+)
