@@ -11,7 +11,8 @@ import numpy.typing as npt
 from numba import njit, types
 
 from tempo_dask.kernels import otlp_schema as schema
-from tempo_dask.kernels.otlp_schema import MESSAGES, REQUEST, SPAN, TAGS, UNKNOWN_GROUP
+from tempo_dask.kernels.otlp_schema import ATTRIBUTE, MESSAGES, REQUEST, SPAN, STRING_VALUE, TAGS, UNKNOWN_GROUP
+from tempo_dask.kernels.otlp_values import place_of, plain_member, tag_of
 from tempo_dask.kernels.otlp_wire import (
     BAD_FIELD_NUMBER,
     BAD_UTF8,
@@ -29,9 +30,11 @@ from tempo_dask.kernels.otlp_wire import (
     TRUNCATED,
     VARINT,
     called,
+    constants,
     inlined,
     is_ascii,
     is_utf8,
+    load_8,
     load_64,
     read_u32,
     stay_apart,
@@ -42,8 +45,8 @@ from tempo_dask.kernels.signatures import I64, OUT_I64, U8
 #: How deep messages and groups may lie in one another, as protobuf's own readers have it.
 DEEPEST = 100
 
-BAD_TRACE_ID, BAD_SPAN_ID = np.int64(-8), np.int64(-9)  # ids of a wrong length do not decode
-NO_TRACE_ID, NO_SPAN_ID = np.int64(-10), np.int64(-11)  # absent ids decode, but are refused
+BAD_TRACE_ID, BAD_SPAN_ID = constants((-8, -9))  # ids of a wrong length do not decode
+NO_TRACE_ID, NO_SPAN_ID = constants((-10, -11))  # absent ids decode, but are refused
 
 #: Texts of errors, by number: what Tempo answers where its answers are known.
 TEXTS: Final = {
@@ -61,8 +64,8 @@ TEXTS: Final = {
 }
 
 # What to do with a field; from `ENTER` on: enter the message `action - ENTER`.
-(_SKIP, _TEXT, _TRACE_ID, _SPAN_ID, _OTHER_TRACE_ID, _OTHER_SPAN_ID) = np.arange(6)
-_ENTER = np.int64(16)
+(_SKIP, _TEXT, _TRACE_ID, _SPAN_ID, _OTHER_TRACE_ID, _OTHER_SPAN_ID) = constants(range(6))
+(_ENTER,) = constants((16,))
 
 
 def _actions() -> npt.NDArray[np.uint8]:
@@ -93,6 +96,23 @@ def _is_absent(at: int, size: int) -> bool:
     if size == 0:
         return True
     return (load_64(at) | load_64(at + size - 8)) == 0
+
+
+@inlined
+def _is_text(at: int, size: int) -> bool:
+    return is_ascii(at, size) or is_utf8(at, size)
+
+
+@inlined
+def _are_texts(at: int, end: int, member: int) -> bool:
+    """Return whether the key of a plain KeyValue is text, and its value where it is a string."""
+    if not _is_text(at + 2, load_8(at + 1)):
+        return False
+    if tag_of(member) != STRING_VALUE:
+        return True
+    place = place_of(member)
+    first = place + (2 if load_8(place) >= 0x80 else 1)
+    return _is_text(first, end - first)
 
 
 @called
@@ -136,6 +156,16 @@ def _check_body(at: int, end: int, actions: Any, stack: Any, counts: Any) -> int
                 return TRUNCATED
             if tag < 8 and message != UNKNOWN_GROUP:
                 return BAD_FIELD_NUMBER
+            if action == _ENTER + ATTRIBUTE:
+                member = plain_member(at, at + size)
+                if member != 0:
+                    if depth + 2 > DEEPEST:
+                        return TOO_DEEP
+                    if not _are_texts(at, at + size, member):
+                        return BAD_UTF8
+                    counts[ATTRIBUTE] += 1
+                    at += size
+                    continue
             if action >= _ENTER:
                 if depth == DEEPEST:
                     return TOO_DEEP
@@ -149,7 +179,7 @@ def _check_body(at: int, end: int, actions: Any, stack: Any, counts: Any) -> int
                     no_trace_id = no_span_id = True
                 continue
             if action == _TEXT:
-                if not is_ascii(at, size) and not is_utf8(at, size):
+                if not _is_text(at, size):
                     return BAD_UTF8
             elif action == _TRACE_ID or action == _OTHER_TRACE_ID:
                 if size != 0 and size != 16:

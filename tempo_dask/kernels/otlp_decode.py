@@ -14,6 +14,7 @@ from tempo_dask.kernels.otlp_attributes import ATTRIBUTE_BYTES, KEY_BYTES, KEY_D
 from tempo_dask.kernels.otlp_buffers import Buffers
 from tempo_dask.kernels.otlp_check import Group
 from tempo_dask.kernels.otlp_intern import DICTIONARY_BYTES, SEEDS, STRING_BYTES, slots_for
+from tempo_dask.kernels.otlp_layout import LAYOUT
 from tempo_dask.kernels.otlp_schema import ATTRIBUTE, EVENT, LINK, RESOURCE, RESOURCE_SPANS, SCOPE, SCOPE_SPANS, SPAN
 from tempo_dask.kernels.otlp_state import (
     ATTRIBUTE_ADDRESS,
@@ -39,7 +40,8 @@ from tempo_dask.kernels.otlp_state import (
     WORK,
     WORK_ADDRESS,
 )
-from tempo_dask.kernels.otlp_walk import LAYOUT, PIECE_BYTES, walk
+from tempo_dask.kernels.otlp_walk import walk
+from tempo_dask.kernels.otlp_work import PIECE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ _BUFFERS = Buffers()
 class Walked:
     """What a walk found: rows by table; own columns as bytes, in the order of their fields; what it noted.
 
-    `strings` (n, 4), `attributes` (n, 3), `dictionaries` (n, 3) and `keys` (n, 11) are laid out as `otlp_intern` and
+    `strings` (n, 4), `attributes` (n, 3), `dictionaries` (n, 3) and `keys` (n, 12) are laid out as `otlp_intern` and
     `otlp_attributes` say. They hold addresses in `group`, and live until the thread decodes its next group.
     """
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import secrets
 from typing import Final
 
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
@@ -30,23 +29,31 @@ from tempo_dask.kernels.otlp_state import (
     get,
     put,
 )
-from tempo_dask.kernels.otlp_wire import LOW_32, called, inlined, load_8, load_32, load_64, stay_apart, store_64
+from tempo_dask.kernels.otlp_wire import (
+    LOW_32,
+    called,
+    constants,
+    inlined,
+    load_8,
+    load_32,
+    load_64,
+    stay_apart,
+    store_64,
+)
 
 # A string: where it lies, its size, its dictionary (high half) and number (low half), its hash. Its address in the
 # table of strings stands for it.
-STRING_BYTES = np.int64(32)
-_AT, _SIZE, _PLACE, _HASH = np.arange(0, 32, 8)
+_AT, _SIZE, _PLACE, _HASH, STRING_BYTES = constants(range(0, 40, 8))
 
 # A dictionary: the string found last (0 before), how many strings it has, and of how many bytes together.
-DICTIONARY_BYTES = np.int64(24)
-_LAST, _STRINGS, _BYTES = np.arange(0, 24, 8)
+_LAST, _STRINGS, _BYTES, DICTIONARY_BYTES = constants(range(0, 32, 8))
 
 #: A new string of a negative dictionary has no number yet.
 UNNUMBERED = LOW_32
 
 #: Seeds of the hash, one pair per process.
 SEEDS: Final = (secrets.randbits(63), secrets.randbits(63))
-SMALLEST = np.int64(1 << 10)
+(SMALLEST,) = constants((1 << 10,))
 
 
 def slots_for(strings: int) -> int:

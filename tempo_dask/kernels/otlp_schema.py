@@ -6,13 +6,11 @@ highest field number of OTLP traces is 16.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-import numpy as np
+from tempo_dask.kernels.otlp_wire import BYTES, FIXED64, VARINT, constants
 
-from tempo_dask.kernels.otlp_wire import BYTES, FIXED64, VARINT
-
-TAGS = np.int64(256)
+(TAGS,) = constants((256,))
 
 # Messages. `UNKNOWN_GROUP` has no known fields; `ATTRIBUTE` is a KeyValue of an owner, `PAIR` one inside a value.
 (
@@ -32,13 +30,13 @@ TAGS = np.int64(256)
     ARRAY,
     MAP,
     PAIR,
-) = np.arange(16)
+) = constants(range(16))
 MESSAGES = 16
 
 
-def tag(field: int, wire_type: int) -> np.int64:
+def tag(field: int, wire_type: int) -> Any:
     """Return the tag of a field."""
-    return np.int64(field << 3 | wire_type)
+    return constants((field << 3 | wire_type,))[0]
 
 
 # Members of the oneof of AnyValue, by tag.

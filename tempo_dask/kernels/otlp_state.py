@@ -8,34 +8,33 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from tempo_dask.kernels.otlp_wire import inlined
+from tempo_dask.kernels.otlp_wire import constants, inlined
 
 # Tables, in the order of `storage.columns`, but for traces: how many rows each has by now.
-SPANS, RESOURCES, SCOPES, EVENTS, LINKS = np.arange(5)
-TABLES = np.int64(5)
+SPANS, RESOURCES, SCOPES, EVENTS, LINKS = constants(range(5))
+(TABLES,) = constants((5,))
 # Also counted: pieces of work, staged attributes, keys, strings.
-WORK, ATTRIBUTES, KEYS, STRINGS = np.arange(5, 9)
-COUNTS = np.int64(9)
+WORK, ATTRIBUTES, KEYS, STRINGS = constants(range(5, 9))
+(COUNTS,) = constants((9,))
 
 #: Behind the counts, in the same order: how many there is room for.
 ROOM = COUNTS
 
 # Behind those: the hash table of strings (see `otlp_intern`).
-(MASK, SEED, SEED_2, SLOT_ADDRESS, STRING_ADDRESS, DICTIONARY_ADDRESS) = np.arange(18, 24)
+(MASK, SEED, SEED_2, SLOT_ADDRESS, STRING_ADDRESS, DICTIONARY_ADDRESS) = constants(range(18, 24))
 
 # What the walk notes (see `otlp_walk`).
-(WORK_ADDRESS, ATTRIBUTE_ADDRESS, KEY_ADDRESS, LAYOUT_ADDRESS, STACK_ADDRESS) = np.arange(24, 29)
+(WORK_ADDRESS, ATTRIBUTE_ADDRESS, KEY_ADDRESS, LAST_KEY, LAYOUT_ADDRESS, STACK_ADDRESS) = constants(range(24, 30))
 
 #: Addresses of own columns: those of all tables one after another, in the order of the fields in `storage.columns`.
-COLUMNS = np.int64(32)
+(COLUMNS,) = constants((32,))
 
 #: Fields of the messages that are walked.
-FIELDS = np.int64(64)
+(FIELDS,) = constants((64,))
 STATE_SIZE = 112
 
 

@@ -52,7 +52,7 @@ class Columns:
 
 def choose_columns(walked: Walked) -> Columns:
     """Choose a column for each key and type; in a table with too many, for the most frequent."""
-    counts = walked.keys[:, 3:]
+    counts = walked.keys[:, 4:]
     keys, types = np.nonzero(counts)
     tables = walked.keys[keys, 1]
     rows = np.array(walked.rows, np.int64)

@@ -6,8 +6,6 @@ request that was not checked gives nonsense, not an access outside its buffer.
 
 from __future__ import annotations
 
-import numpy as np
-
 from tempo_dask.kernels.otlp_schema import (
     ARRAY_VALUE,
     BOOL_VALUE,
@@ -15,6 +13,7 @@ from tempo_dask.kernels.otlp_schema import (
     DOUBLE_VALUE,
     INT_VALUE,
     ITEM,
+    KEY,
     MAP_VALUE,
     STRING_INDEX_VALUE,
     STRING_VALUE,
@@ -31,26 +30,26 @@ from tempo_dask.kernels.otlp_wire import (
     TRUNCATED,
     VARINT,
     called,
+    constants,
     copy,
     inlined,
+    load_8,
     read_u32,
     stay_apart,
     varint_end,
 )
 
 #: Types of values, in the order of `storage.columns.TypeName`; what has no column is OTHER.
-STR, INT, FLOAT, BOOL, STRS, INTS, FLOATS, BOOLS, OTHER = np.arange(9)
-COLUMN_TYPES = np.int64(8)
+STR, INT, FLOAT, BOOL, STRS, INTS, FLOATS, BOOLS, OTHER = constants(range(9))
+(COLUMN_TYPES,) = constants((8,))
 
 #: A bit for each tag of a member of AnyValue's oneof but the last one.
-_MEMBERS = np.int64(
-    sum(1 << tag for tag in (STRING_VALUE, BOOL_VALUE, INT_VALUE, DOUBLE_VALUE, ARRAY_VALUE, MAP_VALUE, BYTES_VALUE))
+(_MEMBERS,) = constants(
+    (sum(1 << t for t in (STRING_VALUE, BOOL_VALUE, INT_VALUE, DOUBLE_VALUE, ARRAY_VALUE, MAP_VALUE, BYTES_VALUE)),)
 )
 
 # A member is where the value of an AnyValue lies behind its tag (48 bits), the tag, and whether others came before.
-_TAG_SHIFT = np.int64(48)
-_REPEATED = np.int64(1 << 56)
-_ADDRESS = np.int64((1 << 48) - 1)
+_TAG_SHIFT, _REPEATED, _ADDRESS = constants((48, 1 << 56, (1 << 48) - 1))
 
 
 @called
@@ -129,6 +128,43 @@ def find_member(at: int, end: int, member: int) -> int:
             member = at | tag << _TAG_SHIFT | repeated
         at = stop
     return member
+
+
+@inlined
+def _short_size(at: int, end: int) -> int:
+    """Return a length below 2**14 in the low half and its size in the high half; negative where it is not one."""
+    size = load_8(at)
+    if size < 0x80:
+        return size | 1 << 32
+    more = load_8(at + 1) if at + 1 < end else 0x80
+    return size & 0x7F | more << 7 | 2 << 32 if more < 0x80 else -1
+
+
+@inlined
+def plain_member(at: int, end: int) -> int:
+    """Return the member of a KeyValue laid out as encoders do, 0 for any other, which may be right all the same.
+
+    That is a key of less than 128 bytes, then a value that is a string, a number or a bool, and nothing else.
+    """
+    if end - at < 6 or load_8(at) != KEY or load_8(at + 1) >= 0x80:
+        return 0
+    value = at + 2 + load_8(at + 1)
+    if end - value < 4 or load_8(value) != VALUE:
+        return 0
+    head = _short_size(value + 1, end)
+    place = value + 1 + (head >> 32)
+    if head < 0 or end - place < 2 or place + (head & LOW_32) != end:
+        return 0
+    tag = load_8(place)
+    place += 1
+    if tag == STRING_VALUE:
+        head = _short_size(place, end)
+        is_plain = head >= 0 and place + (head >> 32) + (head & LOW_32) == end
+    elif tag == DOUBLE_VALUE:
+        is_plain = place + 8 == end
+    else:
+        is_plain = (tag == INT_VALUE or tag == BOOL_VALUE) and varint_end(place, end) == end
+    return place | tag << _TAG_SHIFT if is_plain else 0
 
 
 @called

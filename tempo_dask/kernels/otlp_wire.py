@@ -7,7 +7,7 @@ in a register: a position behind what was read, or one of the negative error cod
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,15 +17,23 @@ from numba.extending import intrinsic
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+
+def constants(numbers: Iterable[int]) -> tuple[Any, ...]:
+    """Return numbers that Numba takes as int64.
+
+    Of a Python number it makes a type of its own, and compiles a function anew for each one that it is called with.
+    """
+    return tuple(map(np.int64, numbers))
+
+
 # Errors of the wire form; `otlp_check` has their texts.
-TRUNCATED, OVERFLOW, BAD_WIRE_TYPE, BAD_FIELD_NUMBER, STRAY_END_GROUP, TOO_DEEP, BAD_UTF8 = np.arange(-1, -8, -1)
+TRUNCATED, OVERFLOW, BAD_WIRE_TYPE, BAD_FIELD_NUMBER, STRAY_END_GROUP, TOO_DEEP, BAD_UTF8 = constants(range(-1, -8, -1))
 
 # Wire types: the low three bits of a tag.
-VARINT, FIXED64, BYTES, GROUP, END_GROUP, FIXED32 = np.arange(6)
+VARINT, FIXED64, BYTES, GROUP, END_GROUP, FIXED32 = constants(range(6))
 
-LOW_32 = np.int64(0xFFFFFFFF)
-LARGEST_LENGTH = np.int64(0x7FFFFFFF)
-_HIGH_BITS = np.int64(0x8080808080808080 - (1 << 64))  # of eight bytes, as int64
+LOW_32, LARGEST_LENGTH = constants((0xFFFFFFFF, 0x7FFFFFFF))
+(_HIGH_BITS,) = constants((0x8080808080808080 - (1 << 64),))  # of eight bytes, as int64
 
 
 def inlined(function: Function) -> Function:
@@ -35,7 +43,10 @@ def inlined(function: Function) -> Function:
 
 
 def called(function: Function) -> Function:
-    """Make a function that kernels call: rare or large, so a copy at every place would only cost compile time."""
+    """Make a function that kernels call: rare or large, so that copies of it would only cost compile time.
+
+    Each function is compiled on its own first, with all that it calls, so few layers of them compile faster.
+    """
     compiled: Function = njit(forceinline=False, error_model="numpy")(function)
     return compiled
 
