@@ -11,11 +11,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from storage.arrays import column_of, owners_within, single_chunk
-from storage.columns import REST_FIELD, Column, ScanSource, SourceMeta, SpanTables, TableName, TypeName
+from storage.columns import REST_FIELD, REST_KEYS, Column, ScanSource, SourceMeta, SpanTables, TableName, TypeName
 from storage.describe import describe_source
 from storage.merge import merge
 from storage.pick import pick_traces
-from storage.rest_values import rest_values
+from storage.rest_values import rest_keys, rest_values
 from storage.trace_index import TraceIndex
 from storage.traces import SERVICE_COLUMNS, services_column
 
@@ -89,9 +89,11 @@ class Chunk(ScanSource):
 
     def read(self, table: TableName, name: str, unit: int) -> Column | None:
         """Return a column of one unit, or None where there is no such column."""
-        array = self._slice(table, name, unit)
+        array = self._slice(table, REST_FIELD.name if name == REST_KEYS else name, unit)
         if array is None:
             return None
+        if name == REST_KEYS:
+            return column_of(rest_keys(array))
         if name == "span" and table in {"events", "links"}:
             return owners_within(array, self.meta.units[unit].first_span)
         return column_of(array)

@@ -151,6 +151,9 @@ LINK_FIELDS: tuple[pa.Field, ...] = (
 )
 REST_FIELD = pa.field("rest", REST)
 
+#: The keys of `rest`, which every source with a `rest` lets one read as a list column of its own.
+REST_KEYS = "rest.key"
+
 
 def column_name(scope: Scope, key: str, type_name: TypeName) -> str:
     """Return the name of the column that holds `key` of `scope` where its values are of `type_name`."""

@@ -38,6 +38,11 @@ def rest_values(rest: pa.ListArray, key: str) -> Mapping[TypeName, Column]:
     return columns
 
 
+def rest_keys(rest: pa.ListArray) -> pa.ListArray:
+    """Return the keys of each row as a list column."""
+    return pa.ListArray.from_arrays(pa.array(list_offsets(rest)), rest.values.field("key"))
+
+
 def _spread(values: pa.Array, rows: npt.NDArray[np.int64], count: int) -> Column:
     """Return a column of `count` rows that has the values in `rows` and nulls elsewhere."""
     at = np.full(count, -1)

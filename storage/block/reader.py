@@ -15,10 +15,10 @@ from storage.block.files import BlockFiles
 from storage.block.meta import BlockMeta
 from storage.block.schema import TRACE_IDS, TRACE_ROWS, parquet_name
 from storage.block.table_file import TableFile
-from storage.columns import REST_FIELD, Column, ScanSource, SourceMeta, SpanTables, TableName, TypeName
+from storage.columns import REST_FIELD, REST_KEYS, Column, ScanSource, SourceMeta, SpanTables, TableName, TypeName
 from storage.merge import merge
 from storage.pick import pick_traces
-from storage.rest_values import rest_values
+from storage.rest_values import rest_keys, rest_values
 from storage.trace_index import TraceIndex
 from storage.traces import SERVICE_COLUMNS, services_column
 
@@ -48,9 +48,11 @@ class Block(ScanSource):
 
     def read(self, table: TableName, name: str, unit: int) -> Column | None:
         """Return a column of one unit, or None where the block has no such column."""
-        array = self._array(table, name, unit)
+        array = self._array(table, REST_FIELD.name if name == REST_KEYS else name, unit)
         if array is None:
             return None
+        if name == REST_KEYS:
+            return column_of(rest_keys(array))
         if name == "span" and table in {"events", "links"}:
             return owners_within(array, self.meta.units[unit].first_span)
         return column_of(array)

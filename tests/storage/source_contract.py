@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from storage.columns import (
     REST_FIELD,
+    REST_KEYS,
     Column,
     ScanSource,
     SpanTables,
@@ -91,6 +92,9 @@ def assert_services(source: ScanSource, services: pa.ChunkedArray, unit: int) ->
 
 
 def assert_rest(source: ScanSource, table: TableName, rest: pa.ChunkedArray, unit: int) -> None:
+    listed = source.read(table, REST_KEYS, unit)
+    assert listed is not None
+    assert native(listed) == [[entry["key"] for entry in entries or ()] for entries in rest.to_pylist()]
     keys = {entry["key"] for entries in rest.to_pylist() for entry in entries or ()}
     for key in keys:
         firsts = [next((e for e in entries or () if e["key"] == key), {}) for entries in rest.to_pylist()]
