@@ -56,9 +56,16 @@ def evaluate(expression: FieldExpression, at: At) -> Static:
         case LogicalChain():
             return _boolean(_all_hold(list(_conjuncts(expression)), at))
         case BinaryOperation(op=op) if op.is_comparison:
-            return _boolean(any(_compares(expression, each) for each in _bound(expression, at)))
+            node = _turned(expression)
+            return _boolean(any(_compares(node, each) for each in _bound(node, at)))
         case BinaryOperation():
             return arithmetic(expression.op, evaluate(expression.lhs, at), evaluate(expression.rhs, at))
+
+
+def _turned(node: BinaryOperation) -> BinaryOperation:
+    """`1 < .a` is `.a > 1`."""
+    is_turned = isinstance(node.lhs, Static) and not isinstance(node.rhs, Static) and not node.op.is_regex
+    return replace(node, op=node.op.turned, lhs=node.rhs, rhs=node.lhs) if is_turned else node
 
 
 def _boolean(value: bool) -> Static:
@@ -81,8 +88,8 @@ def _conjuncts(expression: FieldExpression) -> Iterator[FieldExpression]:
 def _all_hold(terms: list[FieldExpression], at: At) -> bool:
     """Every term holds, and one event (one link) satisfies all comparisons of events (links) among them."""
     for mentions in (mentions_event, mentions_link):
-        together = [term for term in terms if _is_positive(term) and mentions(term)]
-        terms = [term for term in terms if term not in together]
+        together = [_turned(term) for term in terms if _is_positive(term) and mentions(term)]
+        terms = [term for term in terms if not (_is_positive(term) and mentions(term))]
         if together and not any(all(_compares(term, each) for term in together) for each in _bound_all(together, at)):
             return False
     return all(_holds(term, at) for term in terms)

@@ -5,6 +5,7 @@ A method gets the rule's children, in order: nodes that others built, and all to
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import groupby
 from typing import Any, TypeVar
 
@@ -153,9 +154,10 @@ class Builder:
     def spanset_parentheses(self, children: list[Any]) -> SpansetExpression:
         """`( pipeline )`; of a single spanset the parentheses leave no trace."""
         stages: list[Stage] = children[1]
-        if len(stages) == 1 and isinstance(stages[0], SpansetExpression):
-            return stages[0]
-        return _pipeline(stages)
+        stage = stages[0]
+        if len(stages) == 1 and isinstance(stage, SpansetExpression):
+            return replace(stage, position=_around(children))
+        return replace(_pipeline(stages), position=_around(children))
 
     def terms(self, children: list[Any]) -> list[Any]:
         """Begin a chain: term, operator, term."""
@@ -217,8 +219,8 @@ class Builder:
         return UnaryOperation(op, operand, position=_around(children))
 
     def parentheses(self, children: list[Any]) -> Any:
-        """`( what )`: they shape the tree and are not in it."""
-        return children[1]
+        """`( what )`: they shape the tree and are not in it, but belong to the text of what they enclose."""
+        return replace(children[1], position=_around(children))
 
     def nil(self, children: list[Any]) -> Static:
         """`nil`."""

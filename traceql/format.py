@@ -42,11 +42,11 @@ from traceql.ast import (
 from traceql.attributes import AttributeScope
 from traceql.durations import format_duration, short_duration
 from traceql.literals import quote_name, quote_string
-from traceql.operators import BinaryOperator, UnaryOperator
+from traceql.operators import BinaryOperator
 from traceql.types import MIN_INT, StaticType, StaticValue
 
-# How tightly an operation binds, loosest first; prefix operators stand beside sums.
-_CHAIN, _COMPARISON, _SUM, _PRODUCT, _POWER, _ATOM = range(6)
+# How tightly an operation binds, loosest first.
+_CHAIN, _COMPARISON, _SUM, _PREFIX, _PRODUCT, _POWER, _ATOM = range(7)
 _LEVELS = {
     BinaryOperator.ADD: _SUM,
     BinaryOperator.SUBTRACT: _SUM,
@@ -76,9 +76,9 @@ def _level(node: Node) -> int:
         case BinaryOperation(op=op) | ScalarOperation(op=op):
             return _LEVELS.get(op, _COMPARISON)
         case UnaryOperation():
-            return _SUM
+            return _PREFIX
         case Static(type=kind, value=value) if kind.is_numeric and isinstance(value, int | float) and value < 0:
-            return _SUM if value != MIN_INT else _ATOM
+            return _PREFIX if value != MIN_INT else _ATOM
         case Pipeline():
             return -1
         case _:
@@ -113,7 +113,7 @@ def static_text(kind: StaticType, value: StaticValue) -> str:
 
 
 def _back_quoted(value: str) -> str:
-    return quote_string(value) if "`" in value else f"`{value}`"
+    return quote_string(value) if "`" in value or "\r" in value else f"`{value}`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +164,8 @@ class _Printer:
 
     @text.register
     def _(self, node: UnaryOperation) -> str:
-        if isinstance(node.operand, UnaryOperation) or (node.op is UnaryOperator.NOT and _level(node.operand) == _SUM):
-            return node.op.value + self.operand(node.operand, _SUM)
-        return node.op.value + self.operand(node.operand, _ATOM)
+        least = _PREFIX if _level(node.operand) == _PREFIX else _ATOM
+        return node.op.value + self.operand(node.operand, least)
 
     @text.register
     def _(self, node: BinaryOperation | ScalarOperation) -> str:
