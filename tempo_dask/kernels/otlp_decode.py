@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from numba import types
 
 from storage.columns import EVENT_FIELDS, LINK_FIELDS, RESOURCE_FIELDS, SCOPE_FIELDS, SPAN_FIELDS, Scope, TableName
 from tempo_dask.kernels.otlp_attributes import ATTRIBUTE_BYTES, KEY_BYTES, KEY_DICTIONARIES
@@ -20,6 +22,7 @@ from tempo_dask.kernels.otlp_state import (
     ATTRIBUTE_ADDRESS,
     ATTRIBUTES,
     COLUMNS,
+    COUNTS,
     DICTIONARY_ADDRESS,
     EVENTS,
     KEY_ADDRESS,
@@ -40,6 +43,7 @@ from tempo_dask.kernels.otlp_state import (
     WORK,
     WORK_ADDRESS,
 )
+from tempo_dask.kernels.otlp_values import COLUMN_TYPES
 from tempo_dask.kernels.otlp_walk import walk
 from tempo_dask.kernels.otlp_work import PIECE_BYTES
 
@@ -62,12 +66,26 @@ TABLE_KINDS: Final = (
     TableKind("links", "link", LINK_FIELDS),
 )
 
+#: What kernels take records as: (records, words of each).
+RECORDS: Final = types.Array(types.int64, 2, "C")
+
 _BUFFERS = Buffers()
+#: Own columns begin at multiples of this many bytes.
+_ALIGNMENT: Final = 64
+
+
+def _width(field: pa.Field) -> int:
+    """Return how many bytes a value of an own column takes."""
+    dtype = field.type.index_type if pa.types.is_dictionary(field.type) else field.type
+    return int(dtype.bit_width) // 8
+
+
+_WIDTHS: Final = tuple(tuple(map(_width, kind.fields)) for kind in TABLE_KINDS)
 
 
 @dataclass(frozen=True, slots=True)
 class Walked:
-    """What a walk found: rows by table; own columns as bytes, in the order of their fields; what it noted.
+    """What a walk found: rows by table; own columns, in the order of their fields; what it noted.
 
     `strings` (n, 4), `attributes` (n, 3), `dictionaries` (n, 3) and `keys` (n, 12) are laid out as `otlp_intern` and
     `otlp_attributes` say. They hold addresses in `group`, and live until the thread decodes its next group.
@@ -75,26 +93,31 @@ class Walked:
 
     group: Group
     rows: tuple[int, ...]
-    own: tuple[npt.NDArray[np.uint8], ...]
+    own: tuple[pa.Buffer, ...]
     strings: npt.NDArray[np.int64]
     dictionaries: npt.NDArray[np.int64]
     keys: npt.NDArray[np.int64]
     attributes: npt.NDArray[np.int64]
 
+    @property
+    def key_tables(self) -> npt.NDArray[np.int64]:
+        """The table of each key."""
+        return self.keys[:, 1]
+
+    @property
+    def type_counts(self) -> npt.NDArray[np.int64]:
+        """How many values a column for each key (rows) and type would have."""
+        return self.keys[:, -COLUMN_TYPES:]
+
+    def key_slices(self, keys: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return where keys lie in the group's data, and their sizes."""
+        strings = self.strings[(self.keys[keys, 0] - self.strings.ctypes.data) // STRING_BYTES]
+        return np.where(strings[:, 1] > 0, strings[:, 0] - self.group.data.ctypes.data, 0), strings[:, 1]
+
 
 def walk_group(group: Group, counts: npt.NDArray[np.int64]) -> Walked:
     """Walk requests that were checked, with `counts` of the messages in them by kind."""
     room = _room(group, counts)
-    state = np.zeros(STATE_SIZE, np.int64)
-    state[ROOM : ROOM + room.size] = room
-    state[SEED], state[SEED_2] = SEEDS
-    state[LAYOUT_ADDRESS] = LAYOUT.ctypes.data
-    own = tuple(
-        np.zeros(room[table] * _width(field), np.uint8)
-        for table, kind in enumerate(TABLE_KINDS)
-        for field in kind.fields
-    )
-    state[COLUMNS : COLUMNS + len(own)] = [column.ctypes.data for column in own]
     buffers = {
         STRING_ADDRESS: _BUFFERS.take("strings", (room[STRINGS] + 1) * STRING_BYTES // 8),
         SLOT_ADDRESS: _BUFFERS.take("slots", slots_for(int(room[STRINGS]))),
@@ -103,15 +126,24 @@ def walk_group(group: Group, counts: npt.NDArray[np.int64]) -> Walked:
         ATTRIBUTE_ADDRESS: _BUFFERS.take("attributes", room[ATTRIBUTES] * ATTRIBUTE_BYTES // 8),
         WORK_ADDRESS: _BUFFERS.take("work", room[WORK] * PIECE_BYTES // 8),
     }
+    sizes = [int(room[table]) * width for table, widths in enumerate(_WIDTHS) for width in widths]
+    starts = [0, *itertools.accumulate(-(-size // _ALIGNMENT) * _ALIGNMENT for size in sizes)]
+    own = np.zeros(starts[-1], np.uint8)
+    state = np.zeros(STATE_SIZE, np.int64)
+    state[ROOM : ROOM + COUNTS] = room
+    state[SEED], state[SEED_2] = SEEDS
+    state[LAYOUT_ADDRESS] = LAYOUT.ctypes.data
+    state[COLUMNS : COLUMNS + len(sizes)] = np.array(starts[:-1]) + own.ctypes.data
     for place, buffer in buffers.items():
         state[place] = buffer.ctypes.data
     if not walk(state, group.data, group.bounds):
         msg = "requests to decode must have been checked"
         raise ValueError(msg)
+    whole = pa.py_buffer(own)
     return Walked(
         group=group,
-        rows=tuple(int(rows) for rows in state[:TABLES]),
-        own=own,
+        rows=tuple(state[:TABLES].tolist()),
+        own=tuple(whole.slice(start, size) for start, size in zip(starts, sizes, strict=False)),
         strings=_records(buffers[STRING_ADDRESS], state[STRINGS], STRING_BYTES),
         dictionaries=_records(buffers[DICTIONARY_ADDRESS], KEY_DICTIONARIES + state[KEYS], DICTIONARY_BYTES),
         keys=_records(buffers[KEY_ADDRESS], state[KEYS], KEY_BYTES),
@@ -121,7 +153,7 @@ def walk_group(group: Group, counts: npt.NDArray[np.int64]) -> Walked:
 
 def _room(group: Group, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Return how many rows, pieces of work, attributes, keys and strings there can be at most."""
-    room = np.zeros(9, np.int64)
+    room = np.zeros(COUNTS, np.int64)
     room[SPANS], room[EVENTS], room[LINKS] = counts[SPAN], counts[EVENT], counts[LINK]
     room[RESOURCES], room[SCOPES] = counts[RESOURCE_SPANS], counts[SCOPE_SPANS]
     room[WORK] = group.bounds.size - 1 + counts[[RESOURCE_SPANS, SCOPE_SPANS, RESOURCE, SCOPE]].sum()
@@ -129,11 +161,6 @@ def _room(group: Group, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     own = 3 * counts[SPAN] + counts[EVENT] + counts[LINK] + 2 * counts[RESOURCE_SPANS] + 2 * counts[SCOPE_SPANS]
     room[STRINGS] = own + 2 * counts[SCOPE] + 2 * counts[SCOPE_SPANS] + 2 * counts[ATTRIBUTE]
     return room
-
-
-def _width(field: pa.Field) -> int:
-    dtype = field.type.index_type if pa.types.is_dictionary(field.type) else field.type
-    return int(dtype.bit_width) // 8
 
 
 def _records(buffer: npt.NDArray[np.int64], count: int, size: int) -> npt.NDArray[np.int64]:

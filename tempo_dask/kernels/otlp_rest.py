@@ -1,48 +1,58 @@
-"""Attributes that have no column: entries of the list column `rest`, measured first and then written."""
+"""Attributes that have no column: entries of the list column `rest`, measured first, then written."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 from numba import njit, types
 
+from storage.columns import REST
 from tempo_dask.kernels.otlp_attributes import SIZE_SHIFT
+from tempo_dask.kernels.otlp_choose import Columns, Numbers, staged_column, staged_type
+from tempo_dask.kernels.otlp_decode import RECORDS, Walked
 from tempo_dask.kernels.otlp_intern import address_of, size_of
-from tempo_dask.kernels.otlp_scatter import OUT_I64_2D, column_of_staged, type_of_staged
-from tempo_dask.kernels.otlp_values import BOOL, OTHER, STR, copy_other, other_size
+from tempo_dask.kernels.otlp_lists import list_array
+from tempo_dask.kernels.otlp_state import TABLES
+from tempo_dask.kernels.otlp_values import BOOL, FLOAT, INT, OTHER, STR, copy_other, other_size
 from tempo_dask.kernels.otlp_wire import LOW_32, copy
 from tempo_dask.kernels.signatures import I32, I64, OUT_I32, OUT_I64, OUT_U8
 
+_ENDS = types.Array(types.int32, 2, "C")
 
-@njit(types.void(OUT_I64_2D, I64, I32, OUT_I64_2D, OUT_I64_2D), cache=True, nogil=True, error_model="numpy")
-def measure_rest(staged: Any, queue: Any, column_of: Any, keys: Any, totals: Any) -> None:
+# What the entries of a table are measured in.
+_ENTRIES, _KEY_BYTES, _STRING_BYTES, _OTHER_BYTES = range(4)
+
+
+@njit(types.void(RECORDS, I64, I32, RECORDS, RECORDS), cache=True, nogil=True, error_model="numpy")
+def _measure(staged: Any, queue: Any, column_of: Any, keys: Any, totals: Any) -> None:
     """Add up by table (rows of `totals`): entries, bytes of keys, of strings, of other values."""
     for i in range(queue.size):
         owner, payload, kind = staged[queue[i]]
-        if column_of_staged(column_of, owner, kind) >= 0:
+        if staged_column(column_of, owner, kind) >= 0:
             continue
-        key = owner >> 32
-        table = keys[key, 1]
-        totals[table, 0] += 1
-        totals[table, 1] += size_of(keys[key, 0])
-        if type_of_staged(kind) == STR:
-            totals[table, 2] += size_of(payload)
-        elif type_of_staged(kind) > BOOL:
-            totals[table, 3] += other_size(payload, payload + (kind >> SIZE_SHIFT))
+        string, table = keys[owner >> 32][:2]
+        totals[table, _ENTRIES] += 1
+        totals[table, _KEY_BYTES] += size_of(string)
+        if staged_type(kind) == STR:
+            totals[table, _STRING_BYTES] += size_of(payload)
+        elif staged_type(kind) > BOOL:
+            totals[table, _OTHER_BYTES] += other_size(payload, payload + (kind >> SIZE_SHIFT))
 
 
 @njit(
     types.void(
-        OUT_I64_2D,
+        RECORDS,
         I64,
         I32,
-        OUT_I64_2D,
+        RECORDS,
         types.int64,
         OUT_I32,
         OUT_U8,
         OUT_I64,
-        types.Array(types.int32, 2, "C"),
+        _ENDS,
         OUT_U8,
         OUT_U8,
         OUT_U8,
@@ -51,13 +61,13 @@ def measure_rest(staged: Any, queue: Any, column_of: Any, keys: Any, totals: Any
     nogil=True,
     error_model="numpy",
 )
-def fill_rest(
+def _fill(
     staged: Any,
     queue: Any,
     column_of: Any,
     keys: Any,
     table: int,
-    offsets: Any,
+    counts: Any,
     kinds: Any,
     words: Any,
     ends: Any,
@@ -67,23 +77,21 @@ def fill_rest(
 ) -> None:
     """Write the entries of one table, in order.
 
-    `offsets` (rows + 1) get the number of entries of each row, to be added up. Of each entry: its type in `kinds`, a
-    plain value in `words`, where key, string and other value end in the three rows of `ends` (entries + 1).
+    `counts[r + 1]` is how many row r has. Of each entry: its type in `kinds`, a plain value in `words`, and where key,
+    string and other value end in the three rows of `ends` (entries + 1).
     """
     entry = 0
     for i in range(queue.size):
         owner, payload, kind = staged[queue[i]]
-        key = owner >> 32
-        if keys[key, 1] != table or column_of_staged(column_of, owner, kind) >= 0:
+        string = keys[owner >> 32, 0]
+        if keys[owner >> 32, 1] != table or staged_column(column_of, owner, kind) >= 0:
             continue
-        offsets[(owner & LOW_32) + 1] += 1
-        value_type = type_of_staged(kind)
-        kinds[entry] = value_type if value_type <= BOOL else OTHER
-        string = keys[key, 0]
+        counts[(owner & LOW_32) + 1] += 1
         copy(np.int64(key_data.ctypes.data) + ends[0, entry], address_of(string), size_of(string))
-        ends[0, entry + 1] = ends[0, entry] + size_of(string)
-        ends[1, entry + 1] = ends[1, entry]
-        ends[2, entry + 1] = ends[2, entry]
+        ends[:, entry + 1] = ends[:, entry]
+        ends[0, entry + 1] += size_of(string)
+        value_type = staged_type(kind)
+        kinds[entry] = value_type if value_type <= BOOL else OTHER
         if value_type == STR:
             copy(np.int64(string_data.ctypes.data) + ends[1, entry], address_of(payload), size_of(payload))
             ends[1, entry + 1] += size_of(payload)
@@ -94,3 +102,40 @@ def fill_rest(
             copy_other(np.int64(other_data.ctypes.data) + ends[2, entry], payload, end)
             ends[2, entry + 1] += other_size(payload, end)
         entry += 1
+
+
+def rest_arrays(walked: Walked, columns: Columns, queue: Numbers) -> list[pa.Array]:
+    """Return the column `rest` of each table; rows that have nothing in it are null."""
+    totals = np.zeros((int(TABLES), 4), np.int64)
+    _measure(walked.attributes, queue, columns.column_of, walked.keys, totals)
+    return [
+        _rest_array(walked, columns, queue, table, sizes) if sizes[0] else pa.nulls(rows, REST)
+        for table, (rows, sizes) in enumerate(zip(walked.rows, totals.tolist(), strict=True))
+    ]
+
+
+def _rest_array(walked: Walked, columns: Columns, queue: Numbers, table: int, sizes: list[int]) -> pa.Array:
+    entries, *data_sizes = sizes
+    counts = np.zeros(walked.rows[table] + 1, np.int32)
+    kinds = np.empty(entries, np.uint8)
+    words = np.zeros(entries, np.int64)
+    ends = np.zeros((3, entries + 1), np.int32)
+    data = [np.empty(size, np.uint8) for size in data_sizes]
+    _fill(walked.attributes, queue, columns.column_of, walked.keys, table, counts, kinds, words, ends, *data)
+    children = [
+        pa.StringArray.from_buffers(entries, pa.py_buffer(ends[0]), pa.py_buffer(data[0])),
+        _child(pa.string(), kinds == STR, ends[1], data[1]),
+        _child(pa.int64(), kinds == INT, words),
+        _child(pa.float64(), kinds == FLOAT, words),
+        _child(pa.bool_(), kinds == BOOL, np.packbits(words & 1, bitorder="little")),
+        _child(pa.binary(), kinds == OTHER, ends[2], data[2]),
+    ]
+    structs = pa.Array.from_buffers(REST.value_type, entries, [None], 0, children=children)
+    return list_array(structs, counts)
+
+
+def _child(dtype: pa.DataType, are_set: npt.NDArray[np.bool_], *buffers: npt.NDArray[Any]) -> pa.Array:
+    """Return one field of the entries, null but where it is set."""
+    valid = np.packbits(are_set, bitorder="little")
+    nulls = are_set.size - int(np.count_nonzero(are_set))
+    return pa.Array.from_buffers(dtype, are_set.size, [pa.py_buffer(b) for b in (valid, *buffers)], nulls)
