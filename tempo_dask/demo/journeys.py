@@ -100,7 +100,7 @@ def fulfil(t: Recorder) -> None:
         "messaging.source.name": "orders",
         "messaging.operation": "process",
         "messaging.batch.message_count": links,
-        "messaging.kafka.consumer.group": "fulfilment",
+        "messaging.kafka.consumer.group": "packers",
     }
     with t.serve("shipping", "orders process", consumer, CONSUMER) as span:
         span.links = links

@@ -119,7 +119,7 @@ class _Shop:
         return self.templates[key]
 
     def _when(self) -> float:
-        """Draw when a visit comes, as a part of the window. Customers come in waves: a draw in a trough may be void."""
+        """Draw when a visit comes, as a part of the window. Customers come in waves: a draw in a lull may be void."""
         while True:
             at = self.random.random()
             wave = 0.8 + 0.15 * math.sin(2 * math.pi * (1.4 * at + 0.1)) + 0.05 * math.sin(2 * math.pi * 9 * at)
