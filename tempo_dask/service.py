@@ -70,7 +70,8 @@ async def _serve(config: Config, wal: Wal, blocks: BlockStore, node: str, schedu
     listeners = Listeners(config, api, pipeline.push)
     try:
         addresses = await listeners.start()
-        await asyncio.to_thread(_replay, pipeline, blocks, node)
+        if not await _replayed(pipeline, blocks, node, stopping):
+            return
         pipeline.start()
         sources.open()
         operations.started()
@@ -90,6 +91,24 @@ async def _serve(config: Config, wal: Wal, blocks: BlockStore, node: str, schedu
         executor.close()
 
 
+async def _replayed(pipeline: Pipeline, blocks: BlockStore, node: str, stopping: asyncio.Event) -> bool:
+    """Replay the log, and return whether that came to its end before the server was told to stop."""
+    replay = asyncio.ensure_future(asyncio.to_thread(_replay, pipeline, blocks, node))
+    stop = asyncio.ensure_future(stopping.wait())
+    await asyncio.wait([replay, stop], return_when=asyncio.FIRST_COMPLETED)
+    if stopping.is_set():
+        await asyncio.to_thread(pipeline.stop)
+    stop.cancel()
+    await replay
+    return not stopping.is_set()
+
+
+def _replay(pipeline: Pipeline, blocks: BlockStore, node: str) -> None:
+    flushed = {tenant: blocks.snapshot(tenant).flushed.get(node, 0) for tenant in blocks.tenants()}
+    spans = pipeline.replay(flushed)
+    log.info("replayed %d spans of %d tenants", spans, len(pipeline.live.usage()))
+
+
 def _pipeline(config: Config, wal: Wal, blocks: BlockStore, node: str) -> Pipeline:
     ingester = config.ingester
     return Pipeline(
@@ -106,9 +125,3 @@ def _pipeline(config: Config, wal: Wal, blocks: BlockStore, node: str) -> Pipeli
         ),
         flush_period_s=ingester.flush_check_period.total_seconds(),
     )
-
-
-def _replay(pipeline: Pipeline, blocks: BlockStore, node: str) -> None:
-    flushed = {tenant: blocks.snapshot(tenant).flushed.get(node, 0) for tenant in blocks.tenants()}
-    spans = pipeline.replay(flushed)
-    log.info("replayed %d spans of %d tenants", spans, len(pipeline.live.usage()))

@@ -134,7 +134,11 @@ class Committer:
 
     def _run(self) -> None:
         while group := self._next_group():
-            outcomes = self._commit(group)
+            try:
+                outcomes = self._commit(group)
+            except Exception:  # clients must be answered, and the thread must outlive a fault of what it calls
+                log.exception("a commit group could not be taken")
+                outcomes = [Unavailable("the request could not be taken")] * len(group)
             self._loop.call_soon_threadsafe(self._settle, group, outcomes)
 
     def _next_group(self) -> list[_Push]:
@@ -154,11 +158,7 @@ class Committer:
 
     def _commit(self, group: Sequence[_Push]) -> list[int | TempoDaskError]:
         """Return for each request how many spans it held, or its refusal."""
-        try:
-            verdicts = self._check([push.body for push in group])
-        except Exception:  # the thread must outlive a fault of the check
-            log.exception("a commit group could not be checked")
-            return [Unavailable("the request could not be checked")] * len(group)
+        verdicts = self._check([push.body for push in group])
         outcomes = [_outcome(verdict) for verdict in verdicts]
         good = [i for i, outcome in enumerate(outcomes) if isinstance(outcome, int) and outcome > 0]
         if good and (refusal := self._write([group[i] for i in good], [verdicts[i].spans for i in good])):

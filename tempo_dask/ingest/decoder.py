@@ -37,31 +37,30 @@ class Decoder:
             return False
         chunk = None
         try:
-            chunk = self._seal(batch, self._decode_all(batch.records))
+            if tables := self._sorted(batch.records):
+                chunk = self._seal(batch, tables)
         finally:
             self._live.add(batch, chunk)  # also what cannot be decoded is done with: no query waits for it
         return True
 
-    def _decode_all(self, records: Sequence[Record]) -> list[SpanTables]:
-        """Return the spans of all records in one, or record by record where some cannot be decoded."""
+    def _sorted(self, records: Sequence[Record]) -> SpanTables | None:
+        """Return the spans of all records, or of those that can be decoded; None where none can."""
         try:
-            return [self._decode([record.body for record in records])]
+            return merge([self._decode([record.body for record in records])])
         except Exception:  # every body was checked, so this is a fault of ours: find the one that shows it
             log.exception("records %d to %d could not be decoded together", records[0].seq, records[-1].seq)
         tables = []
         for record in records:
             try:
-                tables.append(self._decode([record.body]))
-            except Exception:  # the rare path: one record must not hide the others
+                tables.append(merge([self._decode([record.body])]))
+            except Exception:  # one record must not hide the others
                 log.exception("record %d of %s cannot be decoded and is left out", record.seq, record.tenant)
                 telemetry.REPLAY_ERRORS.labels(record.tenant).inc()
-        return tables
+        return merge(tables) if tables else None
 
-    def _seal(self, batch: Batch, tables: Sequence[SpanTables]) -> Chunk | None:
-        if not tables:
-            return None
+    def _seal(self, batch: Batch, tables: SpanTables) -> Chunk:
         return Chunk.seal(
-            merge(tables),
+            tables,
             id=uuid.uuid4().hex,
             tenant=batch.tenant,
             node=self._node,

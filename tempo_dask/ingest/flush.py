@@ -62,7 +62,7 @@ class FlushLimits:
     max_block_duration_s: float = 1800.0
     max_block_bytes: int = 500 << 20
     live_bytes: int = 512 << 20  # of all tenants: beyond it the largest is flushed before its time
-    grace_s: float = 10.0  # readers may hold a block list this long
+    grace_s: float = 2.0  # a reader that takes longer from block list to live chunks must take a newer list
 
 
 class Flusher:
@@ -89,8 +89,16 @@ class Flusher:
     def step(self) -> None:
         """Flush the tenants that are due, and drop what no reader can ask for any more."""
         self._live.drop_retired(self._limits.grace_s)
+        errors = []
         for tenant in due_tenants(self._live.usage(), self._limits):
-            self._publish(tenant)
+            try:
+                self._publish(tenant)
+            except Exception as error:
+                log.exception("tenant %s could not be flushed", tenant)
+                errors.append(error)
+        if errors:
+            msg = "some tenants could not be flushed"
+            raise ExceptionGroup(msg, errors)
 
     def flush(self, tenant: str | None = None) -> None:
         """Publish all that was acknowledged before this call, of one tenant or of all; raises where that fails."""

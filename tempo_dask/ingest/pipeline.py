@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Protocol
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 
 #: Requests that replay reads and checks together.
 REPLAY_GROUP = 256
+#: How long a step of replay waits for room, so how long stopping may take.
+ROOM_TIMEOUT_S = 1.0
 
 
 class Log(WriteAheadLog, flushing.ReleasableLog, Protocol):
@@ -55,13 +58,14 @@ class Pipeline:
         self._decoding = Background("decode", Decoder(self.live, decode, node).step)
         self._merging = Background("merge", Merger(self.live, merge_chunks).step, pause_s=flush_period_s)
         self._flushing = Background("flush", self._flusher.step, pause_s=flush_period_s)
+        self._stopping = threading.Event()
         self.push = self._committer.push
         self.flush = self._flusher.flush
 
     def replay(self, flushed: Mapping[str, int]) -> int:
         """Start the threads, take over what the log holds behind each tenant's flushed number, return its spans.
 
-        Blocks until all of it is decoded, so queries that come later see it.
+        Blocks until all of it is decoded, so queries that come later see it, or until `stop` is called.
         """
         for tenant, seq in flushed.items():
             self.live.retire(tenant, seq)
@@ -70,6 +74,8 @@ class Pipeline:
         spans = 0
         for group in _groups(self._wal.replay(flushed)):
             spans += self._take_over(group)
+            if self._stopping.is_set():
+                return spans
         for usage in self.live.usage():
             self.live.caught_up(usage.tenant).result()
         return spans
@@ -83,7 +89,8 @@ class Pipeline:
         await self._committer.stop()
 
     def stop(self) -> None:
-        """End all threads; what is live stays in the log."""
+        """End all threads, and a replay that runs; what is live stays in the log."""
+        self._stopping.set()
         for thread in (self._flushing, self._merging, self._decoding):
             thread.stop()
 
@@ -96,8 +103,10 @@ class Pipeline:
         ]
         if len(records) < len(group):
             log.error("%d records of the log are no longer valid and are left out", len(group) - len(records))
-        while not self.live.wait_for_room(1.0):
+        while not self.live.wait_for_room(ROOM_TIMEOUT_S):
             log.info("replay waits for live spans to become blocks")
+            if self._stopping.is_set():
+                return 0
         self.live.accept(records)
         return sum(record.spans for record in records)
 

@@ -139,7 +139,7 @@ async def test_a_fault_of_the_check_does_not_end_the_thread(log: SlowLog, live: 
     committer = Committer(log, live, check)
     committer.start()
     log.gate.set()
-    with pytest.raises(Unavailable, match="could not be checked"):
+    with pytest.raises(Unavailable, match="could not be taken"):
         await committer.push("t", body([0]))
     assert await committer.push("t", body([0])) == 1
     await committer.stop()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import gzip
+import socket
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,7 @@ import pyarrow as pa
 import pytest
 
 from tempo_dask.errors import TooManyRequests, Unavailable
+from tempo_dask.ingest.receivers import otlp_http as receiver
 from tests.ingest.conftest import Taken
 from tests.ingest.http_client import Answer, ask_async
 from tests.ingest.numbered import body
@@ -129,6 +132,25 @@ async def test_100_mib_are_refused_and_forgotten(otlp_http: str, taken: Taken, c
     answer = await ask_async(f"{otlp_http}/v1/traces", "POST", pieces(), headers)
     assert (answer.status, answer.body) == (400, TOO_LARGE)
     assert (await ask_async(f"{otlp_http}/v1/traces", "POST", body([1]), PROTOBUF)).status == 200
+
+
+async def test_bodies_in_flight_are_bounded(otlp_http: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receiver, "IN_FLIGHT_BYTES", MIB)
+    host, port = otlp_http.removeprefix("http://").split(":")
+    headers = {"Host": host, "Content-Length": 2 * MIB} | PROTOBUF
+    head = ["POST /v1/traces HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+    half_sent = socket.create_connection((host, int(port)))
+    half_sent.sendall("\r\n".join(head).encode())
+    await asyncio.to_thread(half_sent.sendall, bytes(MIB - 1000))
+    await until_status(otlp_http, 503)
+    half_sent.close()
+    await until_status(otlp_http, 200)
+
+
+async def until_status(otlp_http: str, status: int) -> None:
+    async with asyncio.timeout(10):
+        while (await ask_async(f"{otlp_http}/v1/traces", "POST", body(range(100)), PROTOBUF)).status != status:
+            await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,16 @@ async def test_a_failed_flush_is_tried_again(
         assert await seen(pipeline, blocks) == [0, 1]
 
 
+async def test_one_tenant_that_cannot_be_flushed_holds_up_no_other(open_pipeline: Open, blocks: FakeBlocks) -> None:
+    publish = blocks.publish
+    blocks.publish = lambda tenant, *a, **k: 1 / 0 if tenant == "bad" else publish(tenant, *a, **k)
+    async with open_pipeline(flush_limits=FlushLimits(max_block_duration_s=0.05)) as pipeline:
+        await asyncio.gather(pipeline.push("bad", body([0])), pipeline.push("good", body([1])))
+        await until(lambda: len(blocks.published) == 1)
+        assert await seen(pipeline, blocks, "bad") == [0]
+        assert await seen(pipeline, blocks, "good") == [1]
+
+
 async def test_memory_is_bounded_by_early_flushes(open_pipeline: Open, blocks: FakeBlocks) -> None:
     """Live spans beyond the budget become blocks before their time, and pushes wait for that, but all get through."""
     async with open_pipeline(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -26,6 +27,8 @@ LARGEST_DRAINED_BODY = 256 << 20
 READ_BYTES = 1 << 16
 IDLE_TIMEOUT_S = 120
 BODY_TIMEOUT_S = 30
+#: Bytes of all requests that are being read or written; who comes on top is told to come back later.
+IN_FLIGHT_BYTES = 512 << 20
 
 #: HTTP status and gRPC code of an error.
 _CODES = ((TooManyRequests, 429, 8), (Unavailable, 503, 14), (BadRequest, 400, 3))
@@ -48,7 +51,7 @@ class OtlpHttpReceiver:
         max_body_bytes: int = DEFAULT_MAX_BODY_BYTES,
         path: str = "/v1/traces",
     ) -> None:
-        given = {"push": push, "tenant": tenant, "max_body_bytes": max_body_bytes}
+        given = {"push": push, "tenant": tenant, "max_body_bytes": max_body_bytes, "in_flight": InFlight()}
         app = Application([(path, TracesHandler, given)], default_handler_class=UnknownPath, log_function=_quiet)
         self._server = HTTPServer(
             app,
@@ -71,6 +74,13 @@ class OtlpHttpReceiver:
     async def stop(self) -> None:
         """Close the connections there are."""
         await self._server.close_all_connections()
+
+
+@dataclass(slots=True)
+class InFlight:
+    """Counts the bytes that requests hold."""
+
+    size: int = 0
 
 
 class _Plain(RequestHandler):
@@ -101,8 +111,10 @@ class TracesHandler(_Plain):
 
     SUPPORTED_METHODS = ("POST",)
 
-    def initialize(self, push: Push, tenant: str, max_body_bytes: int) -> None:
+    def initialize(self, push: Push, tenant: str, max_body_bytes: int, in_flight: InFlight) -> None:
         """Take what `OtlpHttpReceiver` gives."""
+        self._in_flight = in_flight
+        self._held = 0
         self._push = push
         self._tenant = tenant
         self._limit = max_body_bytes
@@ -124,13 +136,17 @@ class TracesHandler(_Plain):
     def data_received(self, chunk: bytes) -> None:
         """Keep what comes, up to the limit, and let go of it beyond."""
         self._size += len(chunk)
-        if self._refusal is None:
-            self._parts.append(chunk)
-            try:
-                self._require_size(self._size)
-            except BadRequest as error:
-                self._refusal = error
-                self._parts.clear()
+        if self._refusal is not None:
+            return
+        self._parts.append(chunk)
+        self._held += len(chunk)
+        self._in_flight.size += len(chunk)
+        try:
+            self._require_size(self._size)
+            self._require_room()
+        except TempoDaskError as error:
+            self._refusal = error
+            self._let_go()
 
     async def post(self) -> None:
         """Take the request in and acknowledge it."""
@@ -146,6 +162,14 @@ class TracesHandler(_Plain):
             telemetry.PUSH_DURATION.observe(time.perf_counter() - started)
             self.set_header("Content-Type", self._media_type)
             self.finish(b'{"partialSuccess":{}}' if self._media_type == JSON else SUCCESS)
+
+    def on_finish(self) -> None:
+        """Let go of the body."""
+        self._let_go()
+
+    def on_connection_close(self) -> None:
+        """Let go of a body that will not come to its end."""
+        self._let_go()
 
     def write_error(self, status_code: int, **_: Any) -> None:
         """Answer what no method answers, and what failed."""
@@ -176,6 +200,16 @@ class TracesHandler(_Plain):
     def _require_size(self, size: int) -> None:
         if size > self._limit:
             raise BadRequest(content_encoding.TOO_LARGE)
+
+    def _require_room(self) -> None:
+        if self._in_flight.size > IN_FLIGHT_BYTES:
+            msg = "too many bytes are being read, try again later"
+            raise Unavailable(msg)
+
+    def _let_go(self) -> None:
+        self._parts.clear()
+        self._in_flight.size -= self._held
+        self._held = 0
 
     def _refuse(self, error: TempoDaskError) -> None:
         """Answer with a `google.rpc.Status` in the encoding of the request."""
