@@ -37,7 +37,7 @@ fmt: install ## format the code
 
 lint: install ## ruff and codespell
 	$(BIN)/ruff format --check . && $(BIN)/ruff check .
-	$(BIN)/codespell --skip '.venv,.git,*.jsonl' --ignore-words-list 'crate,nd,ser,fo,ue,te'
+	$(BIN)/codespell --skip '.venv,.git,*.jsonl' --ignore-words-list 'crate,nd,ser,fo,ue,te,statics'
 
 type: install ## mypy, strict
 	$(BIN)/mypy
