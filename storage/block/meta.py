@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from storage.columns import ColumnMeta, SourceMeta, TableName, UnitMeta
@@ -69,10 +69,10 @@ class BlockMeta:
                 "arrived_ns": self.arrived_ns,
                 "wal": {"node": self.node, "first": self.first_seq, "last": self.last_seq},
                 "rows": dict(self.rows),
-                "units": [asdict(unit) for unit in source.units],
+                "units": [_fields(unit) for unit in source.units],
                 "has_rest": sorted(source.has_rest),
-                "columns": {name: _column_fields(column) for name, column in source.columns.items()},
-                "files": {name: asdict(file) for name, file in self.files.items()},
+                "columns": {name: _fields(column) for name, column in source.columns.items()},
+                "files": {name: _fields(file) for name, file in self.files.items()},
             }
         )
 
@@ -86,46 +86,47 @@ class BlockMeta:
             raise DamagedBlock(msg) from error
 
 
-def _meta(fields: Mapping[str, Any]) -> BlockMeta:
-    version = fields["format"]
+def _meta(document: Mapping[str, Any]) -> BlockMeta:
+    version = document["format"]
     if version.partition(".")[0] != FORMAT_VERSION.partition(".")[0]:
         msg = f"its format is {version}, this software reads {FORMAT_VERSION}"
         raise ValueError(msg)
-    rows = fields["rows"]
+    rows = document["rows"]
     source = SourceMeta(
-        id=fields["id"],
-        tenant=fields["tenant"],
+        id=document["id"],
+        tenant=document["tenant"],
         span_count=rows["spans"],
         trace_count=rows["traces"],
-        start_ns=fields["start_ns"],
-        end_ns=fields["end_ns"],
-        units=tuple(UnitMeta(**unit) for unit in fields["units"]),
-        columns={name: _column(column) for name, column in fields["columns"].items()},
-        has_rest=frozenset(fields["has_rest"]),
+        start_ns=document["start_ns"],
+        end_ns=document["end_ns"],
+        units=tuple(UnitMeta(**unit) for unit in document["units"]),
+        columns={name: _column(column) for name, column in document["columns"].items()},
+        has_rest=frozenset(document["has_rest"]),
     )
-    first_ns, last_ns = fields["arrived_ns"]
+    first_ns, last_ns = document["arrived_ns"]
     return BlockMeta(
         source=source,
-        node=fields["wal"]["node"],
-        first_seq=fields["wal"]["first"],
-        last_seq=fields["wal"]["last"],
+        node=document["wal"]["node"],
+        first_seq=document["wal"]["first"],
+        last_seq=document["wal"]["last"],
         arrived_ns=(first_ns, last_ns),
         rows=rows,
-        files={name: FileMeta(**file) for name, file in fields["files"].items()},
+        files={name: FileMeta(**file) for name, file in document["files"].items()},
         format_version=version,
     )
 
 
-def _column_fields(column: ColumnMeta) -> dict[str, Any]:
-    """Leave out what is not known."""
-    return {name: value for name, value in asdict(column).items() if value is not None}
+def _fields(value: UnitMeta | FileMeta | ColumnMeta) -> dict[str, Any]:
+    """Return what is known, by name (`asdict` would copy every value)."""
+    found = ((field.name, getattr(value, field.name)) for field in fields(value))
+    return {name: known for name, known in found if known is not None}
 
 
-def _column(fields: Mapping[str, Any]) -> ColumnMeta:
-    distinct = fields.get("distinct")
+def _column(document: Mapping[str, Any]) -> ColumnMeta:
+    distinct = document.get("distinct")
     return ColumnMeta(
-        count=fields["count"],
+        count=document["count"],
         distinct=None if distinct is None else tuple(distinct),
-        minimum=fields.get("minimum"),
-        maximum=fields.get("maximum"),
+        minimum=document.get("minimum"),
+        maximum=document.get("maximum"),
     )

@@ -21,10 +21,10 @@ from storage.describe import describe_source
 from storage.take import take_array
 from storage.trace_index import TraceIndex
 
-#: Spans in a unit, which is a row group: see docs/adr on blocks for what larger and smaller ones cost.
+#: Spans in a unit, which is a row group; FORMAT.md says what larger and smaller ones cost.
 UNIT_SPANS = 131_072
 #: Rows in a page, the same in all columns, so that a run of rows is a run of pages.
-PAGE_ROWS = 8_192
+PAGE_ROWS = 16_384
 #: A dictionary beyond this size is given up for plain values.
 _DICTIONARY_BYTES = 64 << 20
 
@@ -97,6 +97,7 @@ def _write_table(
         max_rows_per_page=PAGE_ROWS,
         write_statistics=[f.name for f in table.schema if not pa.types.is_dictionary(f.type)],
         write_page_checksum=True,
+        write_page_index=True,
         store_schema=False,
     ) as writer:
         for start, stop in pairwise(bounds):
