@@ -6,10 +6,26 @@ from dataclasses import dataclass
 
 from tempo_dask.engine.executors import Executor
 from tempo_dask.engine.query_range import query_range
-from tempo_dask.engine.requests import RangeRequest, SearchRequest, TraceRequest
-from tempo_dask.engine.results import RangeResult, SearchResult, TraceResult
+from tempo_dask.engine.requests import (
+    KeyValuesRequest,
+    RangeRequest,
+    SearchRequest,
+    TagNamesRequest,
+    TagValuesRequest,
+    TraceRequest,
+)
+from tempo_dask.engine.results import (
+    KeyValuesResult,
+    RangeResult,
+    SearchResult,
+    TagNamesResult,
+    TagValuesResult,
+    TraceResult,
+)
 from tempo_dask.engine.search import search
 from tempo_dask.engine.sources import SnapshotProvider
+from tempo_dask.engine.tag_names import find_tag_names
+from tempo_dask.engine.tag_values import find_key_values, find_tag_values
 from tempo_dask.engine.traces import find_trace
 
 
@@ -35,3 +51,15 @@ class Engine:
     async def query_range(self, request: RangeRequest) -> RangeResult:
         """Return samples per interval of a metrics query."""
         return await query_range(request, self.sources, self.executor)
+
+    async def tag_names(self, request: TagNamesRequest) -> TagNamesResult:
+        """Return the keys of attributes by scope."""
+        return await find_tag_names(request, self.sources, self.executor)
+
+    async def key_values(self, request: KeyValuesRequest) -> KeyValuesResult:
+        """Return the values of a plain key as text."""
+        return await find_key_values(request, self.sources, self.executor)
+
+    async def tag_values(self, request: TagValuesRequest) -> TagValuesResult:
+        """Return the typed values of an attribute."""
+        return await find_tag_values(request, self.sources, self.executor)

@@ -19,11 +19,10 @@ from tempo_dask.physical.groups import LabelSet
 from tempo_dask.physical.metric_functions import metric_function
 from tempo_dask.physical.search import exemplar_work
 from tempo_dask.physical.series import SeriesPartial, series_work, with_zeros
-from tempo_dask.physical.shown_attributes import full_key
 from tempo_dask.plan.build import build_series
 from tempo_dask.plan.nodes import Plan, TimeRange, TimeSeries
 from tempo_dask.plan.optimize import optimize
-from traceql import parse, require_valid, simplify
+from traceql import parse, require_valid, shown, simplify
 
 _NS_PER_S = 1_000_000_000
 
@@ -40,21 +39,21 @@ async def query_range(request: RangeRequest, sources: SnapshotProvider, executor
     chosen = one_per_trace(found.exemplars)
     display = await executor.run(exemplar_work(plan, chosen, work.tasks))
     times = request.start_ns + np.arange(1, series.step_count + 1) * request.step_ns
-    shown = [] if plan.is_empty else _series(with_zeros(found, series), series, plan, _exemplars(chosen, display))
-    return RangeResult(times, tuple(shown), QueryMetrics(inspected_spans=found.inspected_spans))
+    answer = [] if plan.is_empty else _series(with_zeros(found, series), series, plan, _exemplars(chosen, display))
+    return RangeResult(times, tuple(answer), QueryMetrics(inspected_spans=found.inspected_spans))
 
 
 def _series(
     found: SeriesPartial, series: TimeSeries, plan: Plan, exemplars: Mapping[LabelSet, Sequence[Exemplar]]
 ) -> list[Series]:
     """Return the series with a sample, in the order in which they are shown."""
-    shown = []
+    answer = []
     for added, samples in metric_function(series.aggregate.function).finish(found.planes, series):
         for labels, values in zip(found.labels, samples, strict=True):
             if not np.isnan(values).all():
                 named = series_labels(series.aggregate, labels, added)
-                shown.append(Series(named, values, _valued(exemplars.get(labels, ()), values, series, plan)))
-    return sorted(shown, key=series_order)
+                answer.append(Series(named, values, _valued(exemplars.get(labels, ()), values, series, plan)))
+    return sorted(answer, key=series_order)
 
 
 def _valued(
@@ -78,4 +77,4 @@ def _exemplars(chosen: Iterable[Candidate], display: Display) -> Mapping[LabelSe
 
 def _shown_labels(span: ShownSpan) -> Labels:
     name = () if span.name is None else (("name", span.name),)
-    return (*name, *((full_key(attribute, scope), value) for attribute, scope, value in span.attributes))
+    return (*name, *((shown(attribute), value) for attribute, value in span.attributes))

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+from traceql.ast import AttributeReference
+
+TagScope = Literal["", "none", "resource", "span", "event", "link", "instrumentation", "intrinsic"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +53,41 @@ class RangeRequest:
     step_ns: int
     exemplars: int = 100
     max_series: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TagNamesRequest:
+    """List the keys of attributes in a scope ("" and "none": in all), of spans that satisfy what is clear of `query`.
+
+    `limit` bounds each scope, `max_bytes` all text; 0 is no bound.
+    """
+
+    tenant: str
+    window: Window
+    scope: TagScope = ""
+    query: str = ""
+    limit: int = 0
+    max_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class KeyValuesRequest:
+    """List the values of a plain key in any scope of a span, its resource or its instrumentation scope, as text."""
+
+    tenant: str
+    key: str
+    window: Window
+    limit: int = 0
+    max_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TagValuesRequest:
+    """List the typed values of an attribute or intrinsic, of spans that satisfy what is clear of `query`."""
+
+    tenant: str
+    attribute: AttributeReference
+    window: Window
+    query: str = ""
+    limit: int = 0
+    max_bytes: int = 0

@@ -103,3 +103,35 @@ class RangeResult:
     series: tuple[Series, ...]
     metrics: QueryMetrics
     message: str = ""  # set where the answer is partial, says why
+
+
+@dataclass(frozen=True, slots=True)
+class TagNamesResult:
+    """Keys by scope, sorted; scopes without any are absent."""
+
+    scopes: Mapping[str, tuple[str, ...]]
+    metrics: QueryMetrics
+
+
+@dataclass(frozen=True, slots=True)
+class KeyValuesResult:
+    """The values of a plain key as text, sorted."""
+
+    values: tuple[str, ...]
+    metrics: QueryMetrics
+
+
+@dataclass(frozen=True, slots=True)
+class TagValue:
+    """A value as text, and its type: string, int, float, bool, duration or keyword."""
+
+    type: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TagValuesResult:
+    """The values of an attribute, sorted by type and text."""
+
+    values: tuple[TagValue, ...]
+    metrics: QueryMetrics

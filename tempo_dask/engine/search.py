@@ -57,7 +57,7 @@ def _span_sets(match: Match, display: Display) -> Sequence[SpanSet]:
 
 
 def _span(span: ShownSpan) -> FoundSpan:
-    attributes = tuple((bare_key(attribute), value) for attribute, _, value in span.attributes)
+    attributes = tuple((bare_key(attribute), value) for attribute, value in span.attributes)
     return FoundSpan(span.span_id, span.start_ns, span.duration_ns, span.name, attributes)
 
 

@@ -9,6 +9,7 @@ from tempo_dask.physical import (
     stage_scalar,
     stage_select,
     stage_structural,
+    stage_tagged,
 )
 from tempo_dask.physical.stages import apply_stages
 
@@ -21,6 +22,7 @@ STAGES = (
     stage_scalar,
     stage_select,
     stage_structural,
+    stage_tagged,
 )
 
 __all__ = ["STAGES", "apply_stages"]

@@ -21,6 +21,7 @@ from tempo_dask.physical.bound import (
     Constant,
     FirstOf,
     Fixed,
+    InRest,
     IntrinsicColumn,
     Negation,
     Operand,
@@ -93,7 +94,7 @@ class Binder:
         if _is_row_test(expression):
             return self._conjunction([expression])
         both_nil = _is_nil(expression.lhs) and _is_nil(expression.rhs)
-        return FALSE if both_nil else negated(over_spans(self._presence(expression)))
+        return FALSE if both_nil else negated(self._existence(expression))
 
     def _conjunction(self, terms: Sequence[FieldExpression]) -> Predicate:
         """Return where all terms hold, one event satisfying all that is said of events, and one link likewise."""
@@ -198,6 +199,13 @@ class Binder:
             return Fixed(operand.type is not StaticType.NIL)
         return FALSE if isinstance(operand, Absent) else Present(operand_table(operand), operand)
 
+    def _existence(self, expression: BinaryOperation) -> Predicate:
+        """Return where `x` in `x = nil` is not missing: it has a value, or one that no query sees."""
+        operand = self.operand(expression.rhs if _is_nil(expression.lhs) else expression.lhs)
+        sources = (operand.first, operand.second) if isinstance(operand, FirstOf) else (operand,)
+        hidden = (_in_rest(source) for source in sources if isinstance(source, AttributeColumns))
+        return any_of([over_spans(self._presence(expression)), *hidden])
+
     def _comparison(self, expression: BinaryOperation) -> Predicate:
         lhs, rhs, op = self.operand(expression.lhs), self.operand(expression.rhs), expression.op
         if isinstance(lhs, Constant) and not isinstance(rhs, Constant):
@@ -217,7 +225,8 @@ class Binder:
         if isinstance(lhs, FirstOf):
             first = self._comparison_with_constant(op, lhs.first, rhs)
             second = self._comparison_with_constant(op, lhs.second, rhs)
-            return any_of([first, all_of([negated(Present("spans", lhs.first)), second])])
+            missing = negated(any_of([Present("spans", lhs.first), _in_rest(lhs.first)]))
+            return any_of([first, all_of([missing, second])])
         if isinstance(lhs, AttributeColumns):
             columns = columns_that_may_satisfy(op, lhs.columns, rhs, self.meta)
             if lhs.rest_key is None:
@@ -227,6 +236,10 @@ class Binder:
         if isinstance(lhs, IntrinsicColumn):
             _require_comparable_id(op, lhs)
         return Comparison(operand_table(lhs), op, lhs, rhs)
+
+
+def _in_rest(columns: AttributeColumns) -> Predicate:
+    return FALSE if columns.rest_key is None else over_spans(InRest(columns.table, columns.rest_key))
 
 
 def _table_of(lhs: Operand, rhs: Operand) -> TableName:

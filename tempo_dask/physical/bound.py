@@ -121,6 +121,14 @@ class Present:
 
 
 @dataclass(frozen=True, slots=True)
+class InRest:
+    """Whether `rest` holds the key, be it with a value that no query sees (bytes, maps, nothing)."""
+
+    table: TableName
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class AllOf:
     """Every predicate holds; cheap ones stand first."""
 
@@ -153,5 +161,5 @@ class SomeRow:
 
 
 Operand = Constant | Absent | AttributeColumns | IntrinsicColumn | FirstOf | Arithmetic | Negation | Truth
-RowPredicate = Comparison | Boolean | Present | AllOf | AnyOf | Negated | SomeRow
+RowPredicate = Comparison | Boolean | Present | InRest | AllOf | AnyOf | Negated | SomeRow
 Predicate = Fixed | RowPredicate

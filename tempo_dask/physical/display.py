@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from storage.columns import Scope, column_name
+from storage.columns import column_name
 from tempo_dask.physical.reader import Rows
 from tempo_dask.physical.shown_attributes import shown_attribute
 from tempo_dask.physical.shown_values import Shown
@@ -38,13 +38,13 @@ _NOT_ATTRIBUTES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ShownSpan:
-    """A span as a result shows it; of each attribute the scope where it was found, None where it was not."""
+    """A span as a result shows it."""
 
     span_id: bytes
     start_ns: int
     duration_ns: int
     name: str | None
-    attributes: tuple[tuple[AttributeReference, Scope | None, Shown], ...]
+    attributes: tuple[tuple[AttributeReference, Shown], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +90,11 @@ def _spans(rows: Rows, shown: Sequence[ShownAttribute], scan: UnitScan) -> list[
     starts = scan.reader.data("spans", "start")[rows].tolist()
     durations = scan.reader.data("spans", "duration_ns")[rows].tolist()
     names = _names(rows, shown, scan)
-    attributes: list[list[tuple[AttributeReference, Scope | None, Shown]]] = [[] for _ in rows]
+    attributes: list[list[tuple[AttributeReference, Shown]]] = [[] for _ in rows]
     for attribute in shown:
         if not _is_own_field(attribute):
-            for place, scope, value in shown_attribute(attribute, rows, scan):
-                attributes[place].append((attribute.attribute, scope, value))
+            for place, value in shown_attribute(attribute, rows, scan):
+                attributes[place].append((attribute.attribute, value))
     return [
         ShownSpan(span_id.tobytes(), start, duration, name, tuple(pairs))
         for span_id, start, duration, name, pairs in zip(ids, starts, durations, names, attributes, strict=True)
@@ -105,7 +105,7 @@ def _names(rows: Rows, shown: Sequence[ShownAttribute], scan: UnitScan) -> list[
     names: list[str | None] = [None] * len(rows)
     for attribute in shown:
         if attribute.attribute == Intrinsic(IntrinsicKind.NAME):
-            for place, _, name in shown_attribute(attribute, rows, scan):
+            for place, name in shown_attribute(attribute, rows, scan):
                 names[place] = str(name)
     return names
 

@@ -16,6 +16,7 @@ from tempo_dask.physical.bound import (
     Comparison,
     Constant,
     Fixed,
+    InRest,
     IntrinsicColumn,
     Negated,
     Predicate,
@@ -72,6 +73,11 @@ def _boolean(predicate: Boolean, reader: UnitReader) -> Mask:
 @mask_of.register
 def _present(predicate: Present, reader: UnitReader) -> Mask:
     return values_in(predicate.operand, predicate.table, reader).present()
+
+
+@mask_of.register
+def _in_rest(predicate: InRest, reader: UnitReader) -> Mask:
+    return reader.has_rest_key(predicate.table, predicate.key)
 
 
 @mask_of.register

@@ -137,7 +137,10 @@ def _intrinsic(operand: IntrinsicColumn, reader: UnitReader) -> Values:
 def _first_of(operand: FirstOf, reader: UnitReader) -> Values:
     first = values_in(operand.first, "spans", reader)
     second = values_in(operand.second, "spans", reader)
-    missing: npt.NDArray[np.uint8] = first.present() ^ np.uint8(1)
+    found = first.present()
+    if operand.first.rest_key is not None:
+        found |= reader.has_rest_key("spans", operand.first.rest_key)
+    missing: npt.NDArray[np.uint8] = found ^ np.uint8(1)
     return Values(first.rows, first.parts + second.where(missing).parts)
 
 

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from storage.columns import Column, ScanSource, TableName, TypeName, UnitMeta
-from tempo_dask.kernels.predicates import Mask, any_of_owner, look_up
+from storage.columns import REST_KEYS, Column, ScanSource, TableName, TypeName, UnitMeta
+from tempo_dask.kernels.predicates import Mask, any_in_list, any_of_owner, look_up
 from tempo_dask.kernels.traces import spread
 from tempo_dask.physical.column_cache import PROCESS_CACHE
+from tempo_dask.physical.dictionaries import matching_texts
+from traceql.operators import BinaryOperator
 
 Rows = npt.NDArray[np.int64]
 
@@ -67,6 +69,14 @@ class UnitReader:
         if (table, key) not in self._rests:
             self._rests[table, key] = self.source.read_rest(table, key, self.unit)
         return self._rests[table, key]
+
+    def has_rest_key(self, table: TableName, key: str) -> Mask:
+        """Return the rows for which `rest` holds a key, whatever its value."""
+        keys = self.column(table, REST_KEYS)
+        if keys is None or keys.dictionary is None or keys.offsets is None:
+            return np.zeros(self.row_count(table), np.uint8)
+        found = matching_texts(BinaryOperator.EQUAL, keys.dictionary, key)
+        return any_in_list(look_up(keys.data, found), keys.offsets)
 
     def row_count(self, table: TableName) -> int:
         """Return how many rows of a table belong to the unit."""

@@ -7,16 +7,18 @@ from collections.abc import Iterable
 from storage.columns import SourceMeta
 from tempo_dask.physical.binder import Binder
 from tempo_dask.physical.logic import FALSE
-from traceql.ast import Pipeline, SpansetChain, SpansetFilter, SpansetOperation, Stage
+from tempo_dask.plan.nodes import PlanStage
+from tempo_dask.plan.tag_nodes import TaggedTraces
+from traceql.ast import Pipeline, SpansetChain, SpansetFilter, SpansetOperation
 from traceql.operators import LogicalOperator
 
 
-def may_match(stages: Iterable[Stage | Pipeline], meta: SourceMeta) -> bool:
+def may_match(stages: Iterable[PlanStage | Pipeline], meta: SourceMeta) -> bool:
     """Return False where some stage keeps nothing of the source."""
     return all(_may_pass(stage, Binder(meta)) for stage in stages)
 
 
-def _may_pass(stage: Stage | Pipeline, binder: Binder) -> bool:
+def _may_pass(stage: PlanStage | Pipeline, binder: Binder) -> bool:
     match stage:
         case SpansetFilter(expression=expression):
             return binder.predicate(expression) != FALSE
@@ -25,6 +27,8 @@ def _may_pass(stage: Stage | Pipeline, binder: Binder) -> bool:
         case SpansetChain(op=op, operands=operands):
             join = all if op is LogicalOperator.AND else any
             return join(_may_pass(operand, binder) for operand in operands)
+        case TaggedTraces(anywhere=anywhere, together=together):
+            return all(binder.predicate(expression) != FALSE for expression in (*anywhere, *together))
         case Pipeline(stages=stages):
             return all(_may_pass(inner, binder) for inner in stages)
         case _:

@@ -10,9 +10,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from storage.columns import TABLE_OF_SCOPE, Scope, TableName
+from storage.columns import TableName
 from tempo_dask.kernels.predicates import Mask
-from tempo_dask.physical.bound import AttributeColumns, Constant, FirstOf, IntrinsicColumn
+from tempo_dask.physical.bound import AttributeColumns, Constant, IntrinsicColumn
 from tempo_dask.physical.compare import satisfying_elements
 from tempo_dask.physical.operands import values_at
 from tempo_dask.physical.reader import Rows
@@ -24,10 +24,9 @@ from traceql.ast import AttributeReference, Intrinsic
 from traceql.operators import BinaryOperator
 from traceql.types import StaticType
 
-Entry: TypeAlias = tuple[int, Scope | None, Shown]
+Entry: TypeAlias = tuple[int, Shown]
 _Found: TypeAlias = dict[int, Shown]
 
-_SCOPE_OF_TABLE = {table: scope for scope, table in TABLE_OF_SCOPE.items()}
 _JOINED: tuple[TableName, ...] = ("events", "links")
 
 
@@ -36,31 +35,18 @@ def bare_key(attribute: AttributeReference) -> str:
     return attribute.kind.value if isinstance(attribute, Intrinsic) else attribute.name
 
 
-def full_key(attribute: AttributeReference, scope: Scope | None) -> str:
-    """Return the key under which an exemplar shows an attribute that was found in a scope."""
-    if isinstance(attribute, Intrinsic):
-        return attribute.kind.value
-    return f"{attribute.scope.value if scope is None else scope}.{attribute.name}"
-
-
 def shown_attribute(shown: ShownAttribute, rows: Rows, scan: UnitScan) -> list[Entry]:
-    """Return (place in `rows`, scope, value) for each value that these spans show; an unscoped key may give two.
-
-    The scope is where an attribute was found; None for intrinsics and for what is shown in place of a value.
-    """
-    operand = scan.binder.operand(shown.attribute)
+    """Return (place in `rows`, value) for each of these spans that shows a value of the attribute."""
+    source = scan.binder.operand(shown.attribute)
     default = _default(shown)
-    entries: list[Entry] = []
+    found: _Found = {}
     missing = np.ones(len(rows), np.bool_)
-    for source in (operand.first, operand.second) if isinstance(operand, FirstOf) else (operand,):
-        if isinstance(source, AttributeColumns | IntrinsicColumn):
-            found, present = _shown_of(source, shown.conditions, rows, scan)
-            scope = _SCOPE_OF_TABLE[source.table] if isinstance(source, AttributeColumns) else None
-            entries += [(place, scope, value) for place, value in found.items()]
-            missing[present] = False
+    if isinstance(source, AttributeColumns | IntrinsicColumn):
+        found, present = _shown_of(source, shown.conditions, rows, scan)
+        missing[present] = False
     if default is not None:
-        entries += [(place, None, default) for place in np.flatnonzero(missing).tolist()]
-    return entries
+        found |= dict.fromkeys(np.flatnonzero(missing).tolist(), default)
+    return list(found.items())
 
 
 def _shown_of(
@@ -74,7 +60,14 @@ def _shown_of(
         for value in of_row:
             if value is not None:
                 last[place] = value
-    return last, places[values.present().view(np.bool_)]
+    return last, places[_existing(source, values, at, scan).view(np.bool_)]
+
+
+def _existing(source: AttributeColumns | IntrinsicColumn, values: Values, at: Rows, scan: UnitScan) -> Mask:
+    """Return the rows that have a value, be it one that no query sees."""
+    if isinstance(source, IntrinsicColumn) or source.rest_key is None:
+        return values.present()
+    return values.present() | scan.reader.has_rest_key(source.table, source.rest_key)[at]
 
 
 def _shown_by_part(values: Values, conditions: Sequence[ShownIf]) -> list[list[Shown | None]]:

@@ -7,17 +7,18 @@ from functools import singledispatch
 
 from tempo_dask.errors import QueryFailed
 from tempo_dask.physical.spansets import Spansets, UnitScan
-from traceql.ast import Pipeline, Stage
+from tempo_dask.plan.nodes import PlanStage
+from traceql.ast import Pipeline
 
 
 @singledispatch
-def apply_stage(stage: Stage | Pipeline, spansets: Spansets, scan: UnitScan) -> Spansets:  # noqa: ARG001
+def apply_stage(stage: PlanStage | Pipeline, spansets: Spansets, scan: UnitScan) -> Spansets:  # noqa: ARG001
     """Return what the stage leaves of the spansets."""
     msg = f"stage {type(stage).__name__} is not yet supported"
     raise QueryFailed(msg)
 
 
-def apply_stages(stages: Iterable[Stage], spansets: Spansets, scan: UnitScan) -> Spansets:
+def apply_stages(stages: Iterable[PlanStage], spansets: Spansets, scan: UnitScan) -> Spansets:
     """Return what all stages leave, one after another."""
     for stage in stages:
         if spansets.is_empty:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import replace
 from typing import cast
 
 from tempo_dask.errors import BadRequest, QueryFailed
 from tempo_dask.plan.nodes import NewestTraces, Plan, ShownAttribute, ShownIf, TimeRange, TimeSeries
 from traceql import Query, conditions_of
-from traceql.ast import AttributeReference, Compare, MetricsArithmetic, MetricsQuery, Pipeline, Stage
-from traceql.conditions import Condition
+from traceql.ast import AttributeReference, Compare, Intrinsic, MetricsArithmetic, MetricsQuery, Pipeline, Stage
+from traceql.attributes import AttributeScope
 from traceql.types import StaticType
 
 #: At most this many exemplars are given for one query.
@@ -59,9 +59,15 @@ def _stages(root: object) -> tuple[Stage, ...]:
 
 
 def _shown(query: Query) -> tuple[ShownAttribute, ...]:
-    conditions = conditions_of(query)
-    return tuple(ShownAttribute(a, tuple(_shown_if(a, conditions.conditions))) for a in conditions.attributes)
+    """Return what results show; of an unscoped attribute both the span's and the resource's."""
+    conditions: dict[AttributeReference, list[ShownIf]] = {}
+    for condition in conditions_of(query).conditions:
+        for attribute in _places(condition.attribute):
+            conditions.setdefault(attribute, []).append(ShownIf(condition.op, condition.value))
+    return tuple(ShownAttribute(attribute, tuple(asked)) for attribute, asked in conditions.items())
 
 
-def _shown_if(attribute: AttributeReference, conditions: Iterable[Condition]) -> Iterable[ShownIf]:
-    return (ShownIf(condition.op, condition.value) for condition in conditions if condition.attribute == attribute)
+def _places(attribute: AttributeReference) -> tuple[AttributeReference, ...]:
+    if isinstance(attribute, Intrinsic) or attribute.scope is not AttributeScope.UNSCOPED:
+        return (attribute,)
+    return tuple(replace(attribute, scope=scope) for scope in (AttributeScope.SPAN, AttributeScope.RESOURCE))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tempo_dask.plan.nodes import Plan
-from traceql.ast import SpansetFilter, Stage, Static
+from tempo_dask.plan.nodes import Plan, PlanStage
+from traceql.ast import SpansetFilter, Static
 
 
 def drop_true_filters(plan: Plan) -> Plan:
@@ -13,5 +13,5 @@ def drop_true_filters(plan: Plan) -> Plan:
     return replace(plan, stages=tuple(stage for stage in plan.stages if not _keeps_all(stage)))
 
 
-def _keeps_all(stage: Stage) -> bool:
+def _keeps_all(stage: PlanStage) -> bool:
     return isinstance(stage, SpansetFilter) and isinstance(stage.expression, Static) and stage.expression.value is True

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from tempo_dask.plan.nodes import Plan
+from tempo_dask.plan.nodes import Plan, PlanStage
 from traceql.ast import (
     Attribute,
     BinaryOperation,
@@ -17,7 +17,6 @@ from traceql.ast import (
     Intrinsic,
     LogicalChain,
     SpansetFilter,
-    Stage,
     UnaryOperation,
 )
 from traceql.attributes import AttributeScope
@@ -28,7 +27,7 @@ _JOINED_SCOPES = frozenset({AttributeScope.EVENT, AttributeScope.LINK})
 
 def merge_filters(plan: Plan) -> Plan:
     """Join runs of filters that look at no events or links."""
-    stages: list[Stage] = []
+    stages: list[PlanStage] = []
     for stage in plan.stages:
         last = stages[-1] if stages else None
         if isinstance(stage, SpansetFilter) and isinstance(last, SpansetFilter) and _are_about_spans(last, stage):

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
+from tempo_dask.plan.tag_nodes import TaggedTraces, TagNames, TagValues
 from traceql.ast import AttributeReference, MetricsAggregate, Stage, Static
 from traceql.operators import BinaryOperator
+
+PlanStage: TypeAlias = Stage | TaggedTraces
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +58,12 @@ class TimeSeries:
 class Plan:
     """Spans of traces in the window pass the stages one after another; the output is made of the rest.
 
-    For newest traces the window is closed, and a trace is in it when some time between its start and its end
+    For newest traces and tags the window is closed, and a trace is in it when some time between its start and its end
     is. For time series it holds the span starts after its start and up to its end, of any trace.
     """
 
     window: TimeRange
-    stages: tuple[Stage, ...]
-    output: NewestTraces | TimeSeries
+    stages: tuple[PlanStage, ...]
+    output: NewestTraces | TimeSeries | TagNames | TagValues
     shown: tuple[ShownAttribute, ...] = ()
     is_empty: bool = False  # nothing can match, whatever the data

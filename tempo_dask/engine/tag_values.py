@@ -1,0 +1,95 @@
+"""Tag values: what spans have under a key."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from tempo_dask.engine.executors import Executor
+from tempo_dask.engine.requests import KeyValuesRequest, TagValuesRequest
+from tempo_dask.engine.results import KeyValuesResult, QueryMetrics, TagValue, TagValuesResult
+from tempo_dask.engine.sources import SnapshotProvider, shards_of
+from tempo_dask.engine.tag_conditions import NOTHING, condition_of
+from tempo_dask.engine.tag_keys import VIRTUAL_VALUES, attributes_of_key, in_plain_scopes
+from tempo_dask.physical.distinct import type_text, value_text
+from tempo_dask.physical.tag_values import known_values, values_work
+from tempo_dask.physical.tags import Tags
+from tempo_dask.plan.build_tags import build_tags
+from tempo_dask.plan.nodes import TimeRange
+from tempo_dask.plan.tag_nodes import TagValues
+from traceql import Matchers, Query, matchers_of
+from traceql.ast import AttributeReference, Intrinsic
+from traceql.attributes import AttributeScope, IntrinsicKind
+from traceql.types import Kind, StaticType, Status
+
+_Attributes: TypeAlias = tuple[AttributeReference, ...]
+
+#: What has no values to list.
+_UNLISTED = frozenset({IntrinsicKind.PARENT, IntrinsicKind.CHILD_COUNT})
+#: What is no single value.
+_NO_VALUE = frozenset({StaticType.NIL, StaticType.ATTRIBUTE})
+
+
+async def find_key_values(request: KeyValuesRequest, sources: SnapshotProvider, executor: Executor) -> KeyValuesResult:
+    """Return the values of a plain key in all scopes, and those that clients look for under it."""
+    found = await _find(request, attributes_of_key(request.key), None, sources, executor)
+    texts = sorted({text for _, text in found}.union(VIRTUAL_VALUES.get(request.key, ())))
+    return KeyValuesResult(tuple(texts[: request.limit or None]), QueryMetrics())
+
+
+async def find_tag_values(request: TagValuesRequest, sources: SnapshotProvider, executor: Executor) -> TagValuesResult:
+    """Return the values of an attribute, without a look at spans where that is enough."""
+    matchers = matchers_of(request.query)
+    found = _fixed(request.attribute, matchers)
+    if found is None:
+        # Whatever the query says of the asked attribute itself but what it equals is there to be replaced.
+        condition = condition_of(matchers.without(request.attribute))
+        found = await _find(request, _places(request.attribute), condition, sources, executor)
+    values = (TagValue(type_, text) for type_, text in sorted(found))
+    return TagValuesResult(tuple(values)[: request.limit or None], QueryMetrics())
+
+
+def _fixed(attribute: AttributeReference, matchers: Matchers) -> Tags | None:
+    """Return the values that hang on the question alone, None where they hang on the spans."""
+    if condition_of(matchers) is NOTHING:
+        return frozenset()
+    operand = matchers.operand_of(attribute)
+    if operand is not None and operand.type not in _NO_VALUE and not operand.type.is_array:
+        return frozenset({(type_text(operand.type), value_text(operand.type, operand.value))})
+    if not isinstance(attribute, Intrinsic) or matchers.without(attribute).conditions:
+        return None
+    match attribute.kind.type:
+        case StaticType.STATUS:
+            return _keywords(Status)
+        case StaticType.KIND:
+            return _keywords(Kind)
+        case StaticType.DURATION:
+            return frozenset()
+        case _:
+            return None
+
+
+def _keywords(known: type[Status | Kind]) -> Tags:
+    return frozenset((type_text(StaticType.KIND), member.name.lower()) for member in known)
+
+
+def _places(attribute: AttributeReference) -> _Attributes:
+    """Return where the values of an attribute stand."""
+    if isinstance(attribute, Intrinsic):
+        return () if attribute.kind in _UNLISTED else (attribute,)
+    if attribute.of_parent:
+        return ()
+    return in_plain_scopes(attribute.name) if attribute.scope is AttributeScope.UNSCOPED else (attribute,)
+
+
+async def _find(
+    request: KeyValuesRequest | TagValuesRequest,
+    attributes: _Attributes,
+    condition: Query | None,
+    sources: SnapshotProvider,
+    executor: Executor,
+) -> Tags:
+    values = TagValues(attributes)
+    plan = build_tags(condition, TimeRange(request.window.start_ns, request.window.end_ns), values)
+    shards = await shards_of(sources, request.tenant) if attributes and not plan.is_empty else ()
+    work = values_work(plan, values, shards, request.max_bytes)
+    return work.combine([known_values(plan, values, shards), await executor.run(work)])

@@ -1,0 +1,62 @@
+"""Which spans of a unit count for a question about tags, and the rows of other tables that belong to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from storage.columns import SourceMeta, TableName, UnitMeta
+from tempo_dask.kernels.predicates import Mask, any_of_owner
+from tempo_dask.kernels.traces import count_matches
+from tempo_dask.physical.all_stages import apply_stages
+from tempo_dask.physical.reader import UnitReader
+from tempo_dask.physical.spansets import UnitScan, all_spans
+from tempo_dask.physical.units import ScanUnit
+from tempo_dask.plan.nodes import Plan
+
+
+def counts_whole(part: SourceMeta | UnitMeta, plan: Plan) -> bool:
+    """Return whether all spans of a source or unit count: those whose traces are stitched do so elsewhere too."""
+    return not plan.stages and part.start_ns >= plan.window.start_ns and part.end_ns <= plan.window.end_ns
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenRows:
+    """The spans of a unit that count, None for all, seen as rows of any table."""
+
+    spans: Mask | None
+    reader: UnitReader
+    _masks: dict[TableName, Mask] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, unit: ScanUnit, scan: UnitScan, plan: Plan) -> ChosenRows:
+        """Return the spans that pass the stages of a plan, of traces in its window."""
+        if counts_whole(unit.meta, plan):
+            return cls(None, scan.reader)
+        return cls(apply_stages(plan.stages, all_spans(unit, scan, plan.window), scan).mask, scan.reader)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no span counts."""
+        return self.spans is not None and not self.spans.any()
+
+    def rows(self, table: TableName) -> Mask | None:
+        """Return the rows of a table that belong to some span that counts, None for all."""
+        if self.spans is None:
+            return None
+        if table not in self._masks:
+            self._masks[table] = _used(self.spans, table, self.reader)
+        return self._masks[table]
+
+
+def _used(spans: Mask, table: TableName, reader: UnitReader) -> Mask:
+    match table:
+        case "traces":
+            return (count_matches(spans, reader.offsets) > 0).view(np.uint8)
+        case "resources":
+            return any_of_owner(spans, reader.data("spans", "resource"), reader.row_count(table))
+        case "scopes":
+            return any_of_owner(spans, reader.data("spans", "scope"), reader.row_count(table))
+        case _:
+            return reader.lift(spans, "spans", table)
