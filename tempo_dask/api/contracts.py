@@ -8,8 +8,22 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from tempo_dask.api.limits import RequestLimits
-from tempo_dask.engine.requests import RangeRequest, SearchRequest, TraceRequest
-from tempo_dask.engine.results import RangeResult, SearchResult, TraceResult
+from tempo_dask.engine.requests import (
+    KeyValuesRequest,
+    RangeRequest,
+    SearchRequest,
+    TagNamesRequest,
+    TagValuesRequest,
+    TraceRequest,
+)
+from tempo_dask.engine.results import (
+    KeyValuesResult,
+    RangeResult,
+    SearchResult,
+    TagNamesResult,
+    TagValuesResult,
+    TraceResult,
+)
 
 
 class QueryEngine(Protocol):
@@ -25,6 +39,18 @@ class QueryEngine(Protocol):
 
     async def query_range(self, request: RangeRequest) -> RangeResult:
         """Return series over common timestamps."""
+        ...
+
+    async def tag_names(self, request: TagNamesRequest) -> TagNamesResult:
+        """Return the keys of attributes by scope."""
+        ...
+
+    async def key_values(self, request: KeyValuesRequest) -> KeyValuesResult:
+        """Return the values of a plain key as text."""
+        ...
+
+    async def tag_values(self, request: TagValuesRequest) -> TagValuesResult:
+        """Return the typed values of an attribute."""
         ...
 
 

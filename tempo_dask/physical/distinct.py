@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from storage.columns import Column
@@ -32,7 +33,7 @@ def distinct_texts(part: Part, rows: Mask | None = None) -> list[str]:
     kept = kept_elements(column, rows)
     if column.dictionary is not None:
         return used_texts(column, kept)
-    data = column.data if kept is None else column.data[kept.view(np.bool_)]
+    data: npt.NDArray[Any] = column.data if kept is None else column.data[kept.view(np.bool_)]
     if data.dtype == np.float64:
         data = data + 0.0  # no zero is negative
     return [value_text(part.type, value) for value in np.unique(data).tolist()]

@@ -4,24 +4,49 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 
-from tempo_dask.engine.requests import RangeRequest, SearchRequest, TraceRequest
-from tempo_dask.engine.results import QueryMetrics, RangeResult, SearchResult, TraceResult
+from tempo_dask.engine.requests import (
+    KeyValuesRequest,
+    RangeRequest,
+    SearchRequest,
+    TagNamesRequest,
+    TagValuesRequest,
+    TraceRequest,
+)
+from tempo_dask.engine.results import (
+    KeyValuesResult,
+    QueryMetrics,
+    RangeResult,
+    SearchResult,
+    TagNamesResult,
+    TagValuesResult,
+    TraceResult,
+)
 from tempo_dask.errors import NotFound
 
 NO_TRACES = SearchResult((), QueryMetrics())
 NO_TRACE = TraceResult(None, QueryMetrics())
 NO_SERIES = RangeResult(np.array([], dtype=np.int64), (), QueryMetrics())
 
+NO_NAMES = TagNamesResult({}, QueryMetrics())
+NO_TEXTS = KeyValuesResult((), QueryMetrics())
+NO_VALUES = TagValuesResult((), QueryMetrics())
+
+Request: TypeAlias = SearchRequest | TraceRequest | RangeRequest | TagNamesRequest | KeyValuesRequest | TagValuesRequest
+
 
 @dataclass
 class FakeEngine:
-    asked: list[SearchRequest | TraceRequest | RangeRequest] = field(default_factory=list)
+    asked: list[Request] = field(default_factory=list)
     found: SearchResult = NO_TRACES
     one: TraceResult = NO_TRACE
     series: RangeResult = NO_SERIES
+    names: TagNamesResult = NO_NAMES
+    texts: KeyValuesResult = NO_TEXTS
+    values: TagValuesResult = NO_VALUES
     error: Exception | None = None
     takes_for_ever: bool = False
     started: asyncio.Event = field(default_factory=asyncio.Event)
@@ -39,7 +64,19 @@ class FakeEngine:
         await self._note(request)
         return self.series
 
-    async def _note(self, request: SearchRequest | TraceRequest | RangeRequest) -> None:
+    async def tag_names(self, request: TagNamesRequest) -> TagNamesResult:
+        await self._note(request)
+        return self.names
+
+    async def key_values(self, request: KeyValuesRequest) -> KeyValuesResult:
+        await self._note(request)
+        return self.texts
+
+    async def tag_values(self, request: TagValuesRequest) -> TagValuesResult:
+        await self._note(request)
+        return self.values
+
+    async def _note(self, request: Request) -> None:
         self.asked.append(request)
         self.started.set()
         if self.error is not None:

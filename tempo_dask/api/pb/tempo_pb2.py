@@ -26,7 +26,7 @@ from opentelemetry.proto.common.v1 import common_pb2 as opentelemetry_dot_proto_
 from opentelemetry.proto.trace.v1 import trace_pb2 as opentelemetry_dot_proto_dot_trace_dot_v1_dot_trace__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dtempo_dask/api/pb/tempo.proto\x12\x07tempopb\x1a*opentelemetry/proto/common/v1/common.proto\x1a(opentelemetry/proto/trace/v1/trace.proto\"K\n\x05Trace\x12\x42\n\rresourceSpans\x18\x01 \x03(\x0b\x32+.opentelemetry.proto.trace.v1.ResourceSpans\"*\n\x10TraceByIDMetrics\x12\x16\n\x0einspectedBytes\x18\x01 \x01(\x04\"\x97\x01\n\x11TraceByIDResponse\x12\x1d\n\x05trace\x18\x01 \x01(\x0b\x32\x0e.tempopb.Trace\x12*\n\x07metrics\x18\x02 \x01(\x0b\x32\x19.tempopb.TraceByIDMetrics\x12&\n\x06status\x18\x03 \x01(\x0e\x32\x16.tempopb.PartialStatus\x12\x0f\n\x07message\x18\x04 \x01(\t\"g\n\x0eSearchResponse\x12,\n\x06traces\x18\x01 \x03(\x0b\x32\x1c.tempopb.TraceSearchMetadata\x12\'\n\x07metrics\x18\x02 \x01(\x0b\x32\x16.tempopb.SearchMetrics\"\xde\x02\n\x13TraceSearchMetadata\x12\x0f\n\x07traceID\x18\x01 \x01(\t\x12\x17\n\x0frootServiceName\x18\x02 \x01(\t\x12\x15\n\rrootTraceName\x18\x03 \x01(\t\x12\x19\n\x11startTimeUnixNano\x18\x04 \x01(\x04\x12\x12\n\ndurationMs\x18\x05 \x01(\r\x12!\n\x07spanSet\x18\x06 \x01(\x0b\x32\x10.tempopb.SpanSet\x12\"\n\x08spanSets\x18\x07 \x03(\x0b\x32\x10.tempopb.SpanSet\x12\x44\n\x0cserviceStats\x18\x08 \x03(\x0b\x32..tempopb.TraceSearchMetadata.ServiceStatsEntry\x1aJ\n\x11ServiceStatsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12$\n\x05value\x18\x02 \x01(\x0b\x32\x15.tempopb.ServiceStats:\x02\x38\x01\"5\n\x0cServiceStats\x12\x11\n\tspanCount\x18\x01 \x01(\r\x12\x12\n\nerrorCount\x18\x02 \x01(\r\"u\n\x07SpanSet\x12\x1c\n\x05spans\x18\x01 \x03(\x0b\x32\r.tempopb.Span\x12\x0f\n\x07matched\x18\x02 \x01(\r\x12;\n\nattributes\x18\x03 \x03(\x0b\x32\'.opentelemetry.proto.common.v1.KeyValue\"\x93\x01\n\x04Span\x12\x0e\n\x06spanID\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x19\n\x11startTimeUnixNano\x18\x03 \x01(\x04\x12\x15\n\rdurationNanos\x18\x04 \x01(\x04\x12;\n\nattributes\x18\x05 \x03(\x0b\x32\'.opentelemetry.proto.common.v1.KeyValue\"\xb0\x01\n\rSearchMetrics\x12\x17\n\x0finspectedTraces\x18\x01 \x01(\r\x12\x16\n\x0einspectedBytes\x18\x02 \x01(\x04\x12\x13\n\x0btotalBlocks\x18\x03 \x01(\r\x12\x15\n\rcompletedJobs\x18\x04 \x01(\r\x12\x11\n\ttotalJobs\x18\x05 \x01(\r\x12\x17\n\x0ftotalBlockBytes\x18\x06 \x01(\x04\x12\x16\n\x0einspectedSpans\x18\x07 \x01(\x04**\n\rPartialStatus\x12\x0c\n\x08\x43OMPLETE\x10\x00\x12\x0b\n\x07PARTIAL\x10\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dtempo_dask/api/pb/tempo.proto\x12\x07tempopb\x1a*opentelemetry/proto/common/v1/common.proto\x1a(opentelemetry/proto/trace/v1/trace.proto\"K\n\x05Trace\x12\x42\n\rresourceSpans\x18\x01 \x03(\x0b\x32+.opentelemetry.proto.trace.v1.ResourceSpans\"*\n\x10TraceByIDMetrics\x12\x16\n\x0einspectedBytes\x18\x01 \x01(\x04\"\x97\x01\n\x11TraceByIDResponse\x12\x1d\n\x05trace\x18\x01 \x01(\x0b\x32\x0e.tempopb.Trace\x12*\n\x07metrics\x18\x02 \x01(\x0b\x32\x19.tempopb.TraceByIDMetrics\x12&\n\x06status\x18\x03 \x01(\x0e\x32\x16.tempopb.PartialStatus\x12\x0f\n\x07message\x18\x04 \x01(\t\"g\n\x0eSearchResponse\x12,\n\x06traces\x18\x01 \x03(\x0b\x32\x1c.tempopb.TraceSearchMetadata\x12\'\n\x07metrics\x18\x02 \x01(\x0b\x32\x16.tempopb.SearchMetrics\"\xde\x02\n\x13TraceSearchMetadata\x12\x0f\n\x07traceID\x18\x01 \x01(\t\x12\x17\n\x0frootServiceName\x18\x02 \x01(\t\x12\x15\n\rrootTraceName\x18\x03 \x01(\t\x12\x19\n\x11startTimeUnixNano\x18\x04 \x01(\x04\x12\x12\n\ndurationMs\x18\x05 \x01(\r\x12!\n\x07spanSet\x18\x06 \x01(\x0b\x32\x10.tempopb.SpanSet\x12\"\n\x08spanSets\x18\x07 \x03(\x0b\x32\x10.tempopb.SpanSet\x12\x44\n\x0cserviceStats\x18\x08 \x03(\x0b\x32..tempopb.TraceSearchMetadata.ServiceStatsEntry\x1aJ\n\x11ServiceStatsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12$\n\x05value\x18\x02 \x01(\x0b\x32\x15.tempopb.ServiceStats:\x02\x38\x01\"5\n\x0cServiceStats\x12\x11\n\tspanCount\x18\x01 \x01(\r\x12\x12\n\nerrorCount\x18\x02 \x01(\r\"u\n\x07SpanSet\x12\x1c\n\x05spans\x18\x01 \x03(\x0b\x32\r.tempopb.Span\x12\x0f\n\x07matched\x18\x02 \x01(\r\x12;\n\nattributes\x18\x03 \x03(\x0b\x32\'.opentelemetry.proto.common.v1.KeyValue\"\x93\x01\n\x04Span\x12\x0e\n\x06spanID\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x19\n\x11startTimeUnixNano\x18\x03 \x01(\x04\x12\x15\n\rdurationNanos\x18\x04 \x01(\x04\x12;\n\nattributes\x18\x05 \x03(\x0b\x32\'.opentelemetry.proto.common.v1.KeyValue\"\xb0\x01\n\rSearchMetrics\x12\x17\n\x0finspectedTraces\x18\x01 \x01(\r\x12\x16\n\x0einspectedBytes\x18\x02 \x01(\x04\x12\x13\n\x0btotalBlocks\x18\x03 \x01(\r\x12\x15\n\rcompletedJobs\x18\x04 \x01(\r\x12\x11\n\ttotalJobs\x18\x05 \x01(\r\x12\x17\n\x0ftotalBlockBytes\x18\x06 \x01(\x04\x12\x16\n\x0einspectedSpans\x18\x07 \x01(\x04\"Q\n\x12SearchTagsResponse\x12\x10\n\x08tagNames\x18\x01 \x03(\t\x12)\n\x07metrics\x18\x02 \x01(\x0b\x32\x18.tempopb.MetadataMetrics\"m\n\x14SearchTagsV2Response\x12*\n\x06scopes\x18\x01 \x03(\x0b\x32\x1a.tempopb.SearchTagsV2Scope\x12)\n\x07metrics\x18\x02 \x01(\x0b\x32\x18.tempopb.MetadataMetrics\"/\n\x11SearchTagsV2Scope\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04tags\x18\x02 \x03(\t\"W\n\x17SearchTagValuesResponse\x12\x11\n\ttagValues\x18\x01 \x03(\t\x12)\n\x07metrics\x18\x02 \x01(\x0b\x32\x18.tempopb.MetadataMetrics\"l\n\x19SearchTagValuesV2Response\x12$\n\ttagValues\x18\x01 \x03(\x0b\x32\x11.tempopb.TagValue\x12)\n\x07metrics\x18\x02 \x01(\x0b\x32\x18.tempopb.MetadataMetrics\"\'\n\x08TagValue\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\x81\x01\n\x0fMetadataMetrics\x12\x16\n\x0einspectedBytes\x18\x01 \x01(\x04\x12\x11\n\ttotalJobs\x18\x02 \x01(\r\x12\x15\n\rcompletedJobs\x18\x03 \x01(\r\x12\x13\n\x0btotalBlocks\x18\x04 \x01(\r\x12\x17\n\x0ftotalBlockBytes\x18\x05 \x01(\x04**\n\rPartialStatus\x12\x0c\n\x08\x43OMPLETE\x10\x00\x12\x0b\n\x07PARTIAL\x10\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,8 +35,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_TRACESEARCHMETADATA_SERVICESTATSENTRY']._loaded_options = None
   _globals['_TRACESEARCHMETADATA_SERVICESTATSENTRY']._serialized_options = b'8\001'
-  _globals['_PARTIALSTATUS']._serialized_start=1364
-  _globals['_PARTIALSTATUS']._serialized_end=1406
+  _globals['_PARTIALSTATUS']._serialized_start=1979
+  _globals['_PARTIALSTATUS']._serialized_end=2021
   _globals['_TRACE']._serialized_start=128
   _globals['_TRACE']._serialized_end=203
   _globals['_TRACEBYIDMETRICS']._serialized_start=205
@@ -57,4 +57,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SPAN']._serialized_end=1183
   _globals['_SEARCHMETRICS']._serialized_start=1186
   _globals['_SEARCHMETRICS']._serialized_end=1362
+  _globals['_SEARCHTAGSRESPONSE']._serialized_start=1364
+  _globals['_SEARCHTAGSRESPONSE']._serialized_end=1445
+  _globals['_SEARCHTAGSV2RESPONSE']._serialized_start=1447
+  _globals['_SEARCHTAGSV2RESPONSE']._serialized_end=1556
+  _globals['_SEARCHTAGSV2SCOPE']._serialized_start=1558
+  _globals['_SEARCHTAGSV2SCOPE']._serialized_end=1605
+  _globals['_SEARCHTAGVALUESRESPONSE']._serialized_start=1607
+  _globals['_SEARCHTAGVALUESRESPONSE']._serialized_end=1694
+  _globals['_SEARCHTAGVALUESV2RESPONSE']._serialized_start=1696
+  _globals['_SEARCHTAGVALUESV2RESPONSE']._serialized_end=1804
+  _globals['_TAGVALUE']._serialized_start=1806
+  _globals['_TAGVALUE']._serialized_end=1845
+  _globals['_METADATAMETRICS']._serialized_start=1848
+  _globals['_METADATAMETRICS']._serialized_end=1977
 # @@protoc_insertion_point(module_scope)

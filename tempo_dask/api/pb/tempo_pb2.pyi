@@ -125,3 +125,65 @@ class SearchMetrics(_message.Message):
     totalBlockBytes: int
     inspectedSpans: int
     def __init__(self, inspectedTraces: _Optional[int] = ..., inspectedBytes: _Optional[int] = ..., totalBlocks: _Optional[int] = ..., completedJobs: _Optional[int] = ..., totalJobs: _Optional[int] = ..., totalBlockBytes: _Optional[int] = ..., inspectedSpans: _Optional[int] = ...) -> None: ...
+
+class SearchTagsResponse(_message.Message):
+    __slots__ = ("tagNames", "metrics")
+    TAGNAMES_FIELD_NUMBER: _ClassVar[int]
+    METRICS_FIELD_NUMBER: _ClassVar[int]
+    tagNames: _containers.RepeatedScalarFieldContainer[str]
+    metrics: MetadataMetrics
+    def __init__(self, tagNames: _Optional[_Iterable[str]] = ..., metrics: _Optional[_Union[MetadataMetrics, _Mapping]] = ...) -> None: ...
+
+class SearchTagsV2Response(_message.Message):
+    __slots__ = ("scopes", "metrics")
+    SCOPES_FIELD_NUMBER: _ClassVar[int]
+    METRICS_FIELD_NUMBER: _ClassVar[int]
+    scopes: _containers.RepeatedCompositeFieldContainer[SearchTagsV2Scope]
+    metrics: MetadataMetrics
+    def __init__(self, scopes: _Optional[_Iterable[_Union[SearchTagsV2Scope, _Mapping]]] = ..., metrics: _Optional[_Union[MetadataMetrics, _Mapping]] = ...) -> None: ...
+
+class SearchTagsV2Scope(_message.Message):
+    __slots__ = ("name", "tags")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TAGS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    tags: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class SearchTagValuesResponse(_message.Message):
+    __slots__ = ("tagValues", "metrics")
+    TAGVALUES_FIELD_NUMBER: _ClassVar[int]
+    METRICS_FIELD_NUMBER: _ClassVar[int]
+    tagValues: _containers.RepeatedScalarFieldContainer[str]
+    metrics: MetadataMetrics
+    def __init__(self, tagValues: _Optional[_Iterable[str]] = ..., metrics: _Optional[_Union[MetadataMetrics, _Mapping]] = ...) -> None: ...
+
+class SearchTagValuesV2Response(_message.Message):
+    __slots__ = ("tagValues", "metrics")
+    TAGVALUES_FIELD_NUMBER: _ClassVar[int]
+    METRICS_FIELD_NUMBER: _ClassVar[int]
+    tagValues: _containers.RepeatedCompositeFieldContainer[TagValue]
+    metrics: MetadataMetrics
+    def __init__(self, tagValues: _Optional[_Iterable[_Union[TagValue, _Mapping]]] = ..., metrics: _Optional[_Union[MetadataMetrics, _Mapping]] = ...) -> None: ...
+
+class TagValue(_message.Message):
+    __slots__ = ("type", "value")
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    type: str
+    value: str
+    def __init__(self, type: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+
+class MetadataMetrics(_message.Message):
+    __slots__ = ("inspectedBytes", "totalJobs", "completedJobs", "totalBlocks", "totalBlockBytes")
+    INSPECTEDBYTES_FIELD_NUMBER: _ClassVar[int]
+    TOTALJOBS_FIELD_NUMBER: _ClassVar[int]
+    COMPLETEDJOBS_FIELD_NUMBER: _ClassVar[int]
+    TOTALBLOCKS_FIELD_NUMBER: _ClassVar[int]
+    TOTALBLOCKBYTES_FIELD_NUMBER: _ClassVar[int]
+    inspectedBytes: int
+    totalJobs: int
+    completedJobs: int
+    totalBlocks: int
+    totalBlockBytes: int
+    def __init__(self, inspectedBytes: _Optional[int] = ..., totalJobs: _Optional[int] = ..., completedJobs: _Optional[int] = ..., totalBlocks: _Optional[int] = ..., totalBlockBytes: _Optional[int] = ...) -> None: ...
