@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as WireSpan
@@ -259,6 +260,81 @@ def _typed(type_name: str, value: Any) -> Value:
 def _of_rest(entry: dict[str, Any]) -> Value:
     [(type_name, value)] = [(name, value) for name, value in entry.items() if name != "key" and value is not None]
     return _value(AnyValue.FromString(value)) if type_name == "other" else _typed(type_name, value)
+
+
+def verdict(body: bytes) -> tuple[str | None, bool, int]:
+    """Return what becomes of a request body: the error, whether it does not decode, how many spans it has.
+
+    A body that upb refuses has the error "malformed", whatever is wrong with it.
+    """
+    try:
+        request = ExportTraceServiceRequest.FromString(body)
+    except DecodeError:
+        return "malformed", True, 0
+    if (error := _bad_id(body, (*PATH, *LINK_PATH))) is not None:
+        return error, True, 0
+    spans = [s for r in request.resource_spans for ss in r.scope_spans for s in ss.spans]
+    for span in spans:
+        if _id(span.trace_id) is None:
+            return "trace ids must be 128 bit, received 0 bits", False, 0
+        if _id(span.span_id) is None:
+            return "span ids must be 64 bit and not all zero, received 0 bits", False, 0
+    return None, False, len(spans)
+
+
+#: The fields that lead from a request to a span, and from there to a link; the ids of spans and links.
+PATH = (1, 2, 2)
+LINK_PATH = (13,)
+SPAN_IDS = {1: 16, 2: 8, 4: 8}
+LINK_IDS = {1: 16, 2: 8}
+
+
+def _bad_id(message: bytes, path: tuple[int, ...]) -> str | None:
+    """Return the error of the first id in the wire whose length is wrong: one that a later one replaces counts too."""
+    ids = {1: SPAN_IDS, 0: LINK_IDS}.get(len(path), {})
+    for field, wire_type, value in fields(message):
+        if wire_type != 2:
+            continue
+        if field in ids and len(value) not in (0, ids[field]):
+            return f"unmarshal: invalid {'TraceID' if ids[field] == 16 else 'SpanID'} length"
+        if path and field == path[0] and (error := _bad_id(value, path[1:])) is not None:
+            return error
+    return None
+
+
+def fields(message: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Yield number, wire type and bytes of the fields of a message that is well formed; of groups, nothing inside."""
+    at = 0
+    depth = 0
+    while at < len(message):
+        tag, at = _varint(message, at)
+        start = at
+        match tag & 7:
+            case 0:
+                _, at = _varint(message, at)
+            case 1:
+                at += 8
+            case 2:
+                size, start = _varint(message, at)
+                at = start + size
+            case 3:
+                depth += 1
+            case 4:
+                depth -= 1
+            case 5:
+                at += 4
+        if depth == 0:
+            yield tag >> 3, tag & 7, message[start:at]
+
+
+def _varint(message: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        value |= (message[at] & 0x7F) << shift
+        shift += 7
+        at += 1
+        if message[at - 1] < 0x80:
+            return value, at
 
 
 def read_requests(raw: bytes) -> Sequence[bytes]:
