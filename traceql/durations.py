@@ -15,7 +15,8 @@ _HOUR = 60 * _MINUTE
 _DAY = 24 * _HOUR
 
 _GO_UNITS = {"ns": 1, "us": _MICRO, "µs": _MICRO, "μs": _MICRO, "ms": _MILLI, "s": _SECOND, "m": _MINUTE, "h": _HOUR}
-_GO = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
+_GO_PART = r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)"
+_GO = re.compile(rf"(?:{_GO_PART})+", re.ASCII)
 _PROMETHEUS = re.compile(
     r"(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+)s)?(?:(\d+)ms)?", re.ASCII
 )
@@ -43,10 +44,9 @@ def _prometheus(text: str) -> int | None:
 
 
 def _go(text: str) -> int | None:
-    parts = _GO.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
+    if not _GO.fullmatch(text):
         return None
-    counts = [Decimal(number) * _GO_UNITS[unit] for number, unit in parts]
+    counts = [Decimal(number) * _GO_UNITS[unit] for number, unit in re.findall(_GO_PART, text, re.ASCII)]
     return None if max(counts) > MAX_INT else sum(map(int, counts))
 
 

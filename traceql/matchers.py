@@ -21,7 +21,7 @@ from traceql.operators import BinaryOperator, LogicalOperator
 from traceql.parser import parse
 from traceql.types import StaticType
 
-_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"?|`[^`]*`?|&&|\|\||.', re.DOTALL)
+_SIGN = re.compile(r'"(?:[^"\\]|\\.)*"?|`[^`]*`?|&&|\|\||[{}()]', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def matchers_of(text: str) -> Matchers:
     Conditions still in progress are dropped. A text with `||`, with more than one spanset or with a pipeline has
     none: it cannot be told what it will select.
     """
-    conditions = map(_condition, _pieces(text.strip()))
+    conditions = (_condition(piece) for piece in _pieces(text.strip()) if piece.strip())
     return Matchers(tuple(condition for condition in conditions if condition is not None))
 
 
@@ -71,19 +71,22 @@ def _pieces(text: str) -> list[str]:
     """The texts between `&&` within the braces, those within parentheses left whole; none for any other text."""
     if not text.startswith("{"):
         return []
-    pieces, depth = [""], 0
-    signs = _PIECE.findall(text, 1)
-    for place, sign in enumerate(signs):
-        depth += (sign == "(") - (sign == ")")
-        if sign in ("||", "{"):
-            return []
-        if sign == "}":
-            return pieces if place == len(signs) - 1 else []
-        if sign == "&&" and depth == 0:
-            pieces.append("")
-        else:
-            pieces[-1] += sign
-    return pieces
+    pieces: list[str] = []
+    start, depth = 1, 0
+    for sign in _SIGN.finditer(text, 1):
+        match sign.group():
+            case "||" | "{":
+                return []
+            case "}":
+                return [*pieces, text[start : sign.start()]] if sign.end() == len(text) else []
+            case "&&" if depth == 0:
+                pieces.append(text[start : sign.start()])
+                start = sign.end()
+            case "(":
+                depth += 1
+            case ")":
+                depth -= 1
+    return [*pieces, text[start:]]
 
 
 def _condition(piece: str) -> FieldExpression | None:

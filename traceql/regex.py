@@ -137,6 +137,8 @@ class _Translation:
         if text == "|":
             self.after_repeat = True
             return ")" * len(self.flags[-1]) + "|" + "".join(self.flags[-1])
+        if text == "[":
+            raise RegexError("missing closing ]")
         if text == "$" and not any("m" in flag for level in self.flags for flag in level):
             return r"\Z"
         return "\\" + text if text in "{}" else text
