@@ -13,43 +13,43 @@ from tempo_dask.engine.requests import SearchRequest, Window
 from tempo_dask.errors import BadRequest
 from traceql.durations import format_duration
 
-#: What a search without a query looks for.
-EVERY_TRACE = "{ }"
-
 _PREFIX = "invalid TraceQL query: "
 
 
 def decode_search(arguments: Arguments, tenant: str, now_ns: int, limits: RequestLimits) -> SearchRequest:
     """Return the search that the parameters ask for; raises BadRequest with the client's text."""
     query = arguments.text("q")
-    _check_tag_search(arguments)
+    tags, shortest_ns, longest_ns = _read_tags(arguments)
     traces = _read_count(arguments, "limit", limits.default_traces, 1)
     spans_per_set = _read_count(arguments, "spss", limits.default_spans_per_set, 0)
     _check_seconds(arguments)
     arguments.read("rf1After", parse_rfc3339)
     _check_cap(traces, limits.max_traces, "limit {value} exceeds max limit {cap}")
-    tree = parse_query(query or EVERY_TRACE, limits, _PREFIX)
+    tree = parse_query(query, limits, _PREFIX) if query else None
     window = search_window(arguments, now_ns, limits)
-    check_query(tree, _PREFIX)
+    if tree is not None:
+        check_query(tree, _PREFIX)
     _check_range(window, limits)
     _check_cap(spans_per_set, limits.max_spans_per_set, "spans per span set exceeds {cap}. received {value}")
-    return SearchRequest(tenant, query or EVERY_TRACE, window, traces, spans_per_set or limits.default_spans_per_set)
+    spans_per_set = spans_per_set or limits.default_spans_per_set
+    if query:
+        return SearchRequest(tenant, query, window, traces, spans_per_set)
+    return SearchRequest(tenant, "", window, traces, spans_per_set, tags, shortest_ns, longest_ns)
 
 
-def _check_tag_search(arguments: Arguments) -> None:
+def _read_tags(arguments: Arguments) -> tuple[tuple[tuple[str, str], ...], int, int]:
+    """Return tags, shortest and longest duration; beside a query durations are only checked."""
     query, tags = arguments.text("q"), arguments.text("tags")
     if query and tags:
         msg = "invalid request: can't specify tags and q in the same query"
         raise BadRequest(msg)
     found = arguments.read("tags", parse_logfmt)
-    shortest = arguments.read("minDuration", parse_go_duration)
-    longest = arguments.read("maxDuration", parse_go_duration)
-    if longest is not None and longest < (shortest or 0):
+    shortest_ns = arguments.read("minDuration", parse_go_duration) or 0
+    longest_ns = arguments.read("maxDuration", parse_go_duration)
+    if longest_ns is not None and longest_ns < shortest_ns:
         msg = "invalid maxDuration: must be greater than minDuration"
         raise BadRequest(msg)
-    if not query and (found or shortest is not None or longest is not None):
-        msg = "search by tags is not served here: ask with a TraceQL query in q"
-        raise BadRequest(msg)
+    return tuple((found or {}).items()), shortest_ns, longest_ns or 0
 
 
 def _read_count(arguments: Arguments, name: str, default: int, least: int) -> int:

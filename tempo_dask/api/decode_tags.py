@@ -61,4 +61,4 @@ def _parse_quoted(text: str, at: int) -> tuple[str, int]:
     except json.JSONDecodeError as error:
         msg = f"invalid quoted value at pos {at + 1}"
         raise ValueError(msg) from error
-    return value, quoted.end()
+    return value.encode("utf-8", "replace").decode(), quoted.end()  # half a surrogate pair is no text

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import orjson
 
 from tempo_dask.api.encode_values import JSON, PROTOBUF, Form, Tree, metrics_tree, without_zeros
@@ -24,11 +22,6 @@ def encode_search_json(result: SearchResult) -> bytes:
 def encode_search_protobuf(result: SearchResult) -> bytes:
     """Return the protobuf of a search."""
     return SearchResponse(**_response(result, PROTOBUF)).SerializeToString()
-
-
-def summaries(result: SearchResult) -> SearchResult:
-    """Return the traces without what a query matched in them: what a search without TraceQL answers."""
-    return replace(result, traces=tuple(replace(trace, span_sets=(), service_stats={}) for trace in result.traces))
 
 
 def _response(result: SearchResult, form: Form) -> Tree:

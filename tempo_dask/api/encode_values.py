@@ -82,6 +82,7 @@ def metrics_tree(metrics: QueryMetrics, form: Form) -> Tree:
     """Return a `SearchMetrics`."""
     return without_zeros(
         {
+            "inspectedTraces": metrics.inspected_traces,
             "inspectedBytes": form.long(metrics.inspected_bytes),
             "totalBlocks": metrics.total_blocks,
             "completedJobs": metrics.completed_jobs,

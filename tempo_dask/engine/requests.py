@@ -20,13 +20,19 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """Find traces: at most `limit`, newest first, each spanset cut to `spans_per_set` spans."""
+    """Find traces: at most `limit`, newest first, each spanset cut to `spans_per_set` spans.
+
+    Without a query the tags and the duration (0: unbounded) say which traces are found, and no spans are shown.
+    """
 
     tenant: str
     query: str
     window: Window
     limit: int = 20
     spans_per_set: int = 3
+    tags: tuple[tuple[str, str], ...] = ()
+    min_duration_ns: int = 0
+    max_duration_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ class QueryMetrics:
     """What a query cost."""
 
     inspected_bytes: int = 0
+    inspected_traces: int = 0
     inspected_spans: int = 0
     total_blocks: int = 0
     total_block_bytes: int = 0

@@ -8,32 +8,37 @@ from tempo_dask.engine.executors import Executor
 from tempo_dask.engine.requests import SearchRequest
 from tempo_dask.engine.results import FoundSpan, FoundTrace, QueryMetrics, SearchResult, SpanSet
 from tempo_dask.engine.sources import SnapshotProvider, shards_of
+from tempo_dask.engine.tag_search import tagged_traces
 from tempo_dask.physical.display import Display, ShownSpan
 from tempo_dask.physical.matches import Match
 from tempo_dask.physical.search import display_work, match_work
 from tempo_dask.physical.shown_attributes import bare_key
 from tempo_dask.physical.units import ScanUnit
 from tempo_dask.plan.build import build_search
-from tempo_dask.plan.nodes import NewestTraces, TimeRange
+from tempo_dask.plan.build_tags import build_tag_search
+from tempo_dask.plan.nodes import NewestTraces, Plan, TimeRange
 from tempo_dask.plan.optimize import optimize
 from traceql import parse, require_valid, simplify
-
-#: An absent query finds every trace and shows no spans.
-_EVERYTHING = "{ true }"
 
 
 async def search(request: SearchRequest, sources: SnapshotProvider, executor: Executor) -> SearchResult:
     """Return at most `request.limit` traces with a match, newest first."""
-    query = parse(request.query or _EVERYTHING)
-    require_valid(query)
-    newest = NewestTraces(request.limit, request.spans_per_set)
-    window = TimeRange(request.window.start_ns, request.window.end_ns)
-    plan = optimize(build_search(simplify(query), window, newest))
+    newest = NewestTraces(request.limit, request.spans_per_set if request.query else 0)
+    plan = _plan(request, newest)
     first_pass = match_work(plan, newest, await shards_of(sources, request.tenant))
     matches = await executor.run(first_pass)
     display = await executor.run(display_work(plan, matches, first_pass.tasks))
     traces = (_found(match, display, with_spans=bool(request.query)) for match in matches)
-    return SearchResult(tuple(traces), _metrics(first_pass.tasks))
+    return SearchResult(tuple(traces), _metrics(first_pass.tasks, with_traces=not request.query))
+
+
+def _plan(request: SearchRequest, newest: NewestTraces) -> Plan:
+    window = TimeRange(request.window.start_ns, request.window.end_ns)
+    if not request.query:
+        return build_tag_search(tagged_traces(request), window, newest)
+    query = parse(request.query)
+    require_valid(query)
+    return optimize(build_search(simplify(query), window, newest))
 
 
 def _found(match: Match, display: Display, *, with_spans: bool) -> FoundTrace:
@@ -61,7 +66,14 @@ def _span(span: ShownSpan) -> FoundSpan:
     return FoundSpan(span.span_id, span.start_ns, span.duration_ns, span.name, attributes)
 
 
-def _metrics(units: Sequence[ScanUnit]) -> QueryMetrics:
+def _metrics(units: Sequence[ScanUnit], *, with_traces: bool) -> QueryMetrics:
     spans = sum(unit.meta.stop_span - unit.meta.first_span for unit in units)
+    traces = sum(unit.meta.stop_trace - unit.meta.first_trace for unit in units) if with_traces else 0
     blocks = len({unit.source.meta.id for unit in units})
-    return QueryMetrics(inspected_spans=spans, total_blocks=blocks, total_jobs=len(units), completed_jobs=len(units))
+    return QueryMetrics(
+        inspected_traces=traces,
+        inspected_spans=spans,
+        total_blocks=blocks,
+        total_jobs=len(units),
+        completed_jobs=len(units),
+    )

@@ -32,7 +32,7 @@ def refusal(limits: RequestLimits | None = None, **values: Any) -> str:
 
 
 def test_defaults() -> None:
-    assert decode() == SearchRequest("t", "{ }", Window(NOW_NS - 900 * S, NOW_NS), 20, 3)
+    assert decode() == SearchRequest("t", "", Window(NOW_NS - 900 * S, NOW_NS), 20, 3)
 
 
 def test_an_empty_value_counts_as_absent() -> None:
@@ -149,12 +149,11 @@ def test_durations_beside_a_query_are_checked_and_ignored() -> None:
     assert decode(q="{ }", minDuration="1ms", maxDuration="1ms") == decode(q="{ }")
 
 
-def test_tags_ask_for_a_query_instead() -> None:
-    assert (
-        refusal(tags="a=b")
-        == refusal(minDuration="1s")
-        == "search by tags is not served here: ask with a TraceQL query in q"
-    )
+def test_tags_and_durations_without_a_query() -> None:
+    asked = decode(tags='a=b c="d e" f', minDuration="1.5ms", maxDuration="2s")
+    assert asked.query == ""
+    assert asked.tags == (("a", "b"), ("c", "d e"), ("f", ""))
+    assert (asked.min_duration_ns, asked.max_duration_ns) == (1_500_000, 2 * S)
 
 
 @pytest.mark.parametrize(
@@ -170,6 +169,10 @@ def test_tags_ask_for_a_query_instead() -> None:
 )
 def test_logfmt(text: str, tags: dict[str, str]) -> None:
     assert parse_logfmt(text) == tags
+
+
+def test_half_a_surrogate_pair_is_no_text() -> None:
+    assert parse_logfmt('a="\\ud800"') == {"a": "?"}
 
 
 @given(st.text(st.sampled_from('ab="\\ \n'), max_size=12))

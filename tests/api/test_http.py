@@ -12,7 +12,7 @@ import pytest
 
 from tempo_dask.api.pb.tempo_pb2 import SearchResponse, Trace, TraceByIDResponse
 from tempo_dask.engine.requests import RangeRequest, SearchRequest, TraceRequest, Window
-from tempo_dask.engine.results import FoundTrace, QueryMetrics, SearchResult, SpanSet, TraceResult
+from tempo_dask.engine.results import FoundTrace, QueryMetrics, SearchResult, TraceResult
 from tempo_dask.errors import QueryFailed, TooManyRequests, Unavailable
 from tests.api.conftest import NOW_NS, Served
 from tests.api.test_encode_trace import make_span
@@ -99,13 +99,17 @@ async def test_search_in_protobuf(served: Served) -> None:
     assert len(SearchResponse.FromString(answer.body).traces) == 3
 
 
-async def test_search_without_a_query_answers_summaries(served: Served) -> None:
-    trace = FoundTrace(b"\x11" * 16, 1, 0, "shop", "GET /", (SpanSet((), 1),), {"shop": (1, 0)})
-    served.engine.found = SearchResult((trace,), QueryMetrics())
-    asked, summary = [(await served.fetch(path)).body for path in ("/api/search?q={}", "/api/search")]
-    fields = {"traceID", "rootServiceName", "rootTraceName", "startTimeUnixNano"}
-    assert set(orjson.loads(summary)["traces"][0]) == fields
-    assert set(orjson.loads(asked)["traces"][0]) == fields | {"spanSet", "spanSets", "serviceStats"}
+async def test_search_by_tags_is_decoded_asked_and_encoded(served: Served) -> None:
+    trace = FoundTrace(b"\x11" * 16, 1, 0, "shop", "GET /")
+    served.engine.found = SearchResult((trace,), QueryMetrics(inspected_traces=7))
+    answer = await served.fetch("/api/search?tags=a%3Db%20c%3D%22d%20e%22&minDuration=1ms&start=10&end=20")
+    window = Window(10_000_000_000, 20_000_000_000)
+    assert served.engine.asked == [
+        SearchRequest("single-tenant", "", window, tags=(("a", "b"), ("c", "d e")), min_duration_ns=1_000_000)
+    ]
+    found = orjson.loads(answer.body)
+    assert set(found["traces"][0]) == {"traceID", "rootServiceName", "rootTraceName", "startTimeUnixNano"}
+    assert found["metrics"] == {"inspectedTraces": 7}
 
 
 async def test_range_and_instant_always_answer_json(served: Served) -> None:

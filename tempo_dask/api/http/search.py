@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from tempo_dask.api.decode_search import decode_search
-from tempo_dask.api.encode_search import encode_search_json, encode_search_protobuf, summaries
+from tempo_dask.api.encode_search import encode_search_json, encode_search_protobuf
 from tempo_dask.api.http.handler import JSON, PROTOBUF, TempoHandler
 
 
@@ -18,8 +18,6 @@ class SearchHandler(TempoHandler):
         """Answer matching traces."""
         request = decode_search(self.arguments, self.api.tenant, self.api.now_ns(), self.api.limits)
         result = await self.ask(self.api.engine.search(request))
-        if not self.arguments.text("q"):
-            result = summaries(result)
         if self.shape == "protobuf":
             await self.reply(PROTOBUF, partial(encode_search_protobuf, result))
         else:
