@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from storage.arrays import single_chunk, values
@@ -59,13 +60,19 @@ def pick_traces(tables: SpanTables, traces: Sequence[int]) -> SpanTables:
     firsts = values(single_chunk(summary.column("first_span")), np.uint32)[chosen].astype(np.int64)
     counts = values(single_chunk(summary.column("span_count")), np.uint32)[chosen].astype(np.int64)
     ends = np.cumsum(counts)
-    rows = (np.repeat(firsts - (ends - counts), counts) + np.arange(ends[-1] if len(ends) else 0)).astype(np.int32)
+    rows = runs(firsts, counts).astype(np.int32)
     trace = pa.array(np.repeat(np.arange(len(chosen), dtype=np.uint32), counts))
     nested = [take_array(single_chunk(tables.spans.column(f.name)), rows) for f in NESTED_FIELDS[1:]]
     picked = pick_spans(tables, rows, [trace, *nested])
     arrays = {name: take_array(single_chunk(summary.column(name)), chosen) for name in summary.column_names}
     arrays["first_span"] = pa.array((ends - counts).astype(np.uint32))
     return replace(picked, traces=pa.table(arrays, schema=summary.schema))
+
+
+def runs(firsts: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the numbers of runs one after another: `counts[i]` of them from `firsts[i]` on."""
+    ends = np.cumsum(counts)
+    return np.repeat(firsts - (ends - counts), counts) + np.arange(counts.sum())
 
 
 def _by_first_use(columns: dict[pa.Field, pa.Array], field: pa.Field, table: pa.Table, name: TableName) -> pa.Table:

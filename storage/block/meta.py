@@ -29,7 +29,8 @@ class BlockMeta:
     """A block: its source, the requests it came from, and its files.
 
     `arrived_ns` are the arrivals of the first and the last request in it. `node`, `first_seq` and `last_seq` say
-    which range of whose write-ahead log was flushed into it (an empty node: none, as after a compaction).
+    which range of whose write-ahead log was flushed into it (an empty node: none, as after a compaction). All columns
+    have `page_rows` rows in a page.
     """
 
     source: SourceMeta
@@ -39,6 +40,7 @@ class BlockMeta:
     arrived_ns: tuple[int, int]
     rows: Mapping[TableName, int]
     files: Mapping[str, FileMeta]
+    page_rows: int
     format_version: str = FORMAT_VERSION
 
     @property
@@ -69,6 +71,7 @@ class BlockMeta:
                 "arrived_ns": self.arrived_ns,
                 "wal": {"node": self.node, "first": self.first_seq, "last": self.last_seq},
                 "rows": dict(self.rows),
+                "page_rows": self.page_rows,
                 "units": [_fields(unit) for unit in source.units],
                 "has_rest": sorted(source.has_rest),
                 "columns": {name: _fields(column) for name, column in source.columns.items()},
@@ -112,6 +115,7 @@ def _meta(document: Mapping[str, Any]) -> BlockMeta:
         arrived_ns=(first_ns, last_ns),
         rows=rows,
         files={name: FileMeta(**file) for name, file in document["files"].items()},
+        page_rows=document["page_rows"],
         format_version=version,
     )
 

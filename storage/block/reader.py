@@ -9,15 +9,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from storage.arrays import column_of, owners_within, single_chunk, values
+from storage.arrays import column_of, owners_within, single_chunk
 from storage.block.array_file import read_array
 from storage.block.files import BlockFiles
 from storage.block.meta import BlockMeta
 from storage.block.schema import TRACE_IDS, TRACE_ROWS, parquet_name
 from storage.block.table_file import TableFile
+from storage.block.whole_traces import take_whole
 from storage.columns import REST_FIELD, REST_KEYS, Column, ScanSource, SourceMeta, SpanTables, TableName, TypeName
 from storage.merge import merge
-from storage.pick import pick_traces
 from storage.rest_values import rest_keys, rest_values
 from storage.trace_index import TraceIndex
 from storage.traces import SERVICE_COLUMNS, services_column
@@ -76,28 +76,8 @@ class Block(ScanSource):
         by_unit: dict[int, list[int]] = {}
         for row in sorted(rows):
             by_unit.setdefault(int(np.searchsorted(stops, row, side="right")), []).append(row)
-        parts = [self._take_of_unit(unit, wanted) for unit, wanted in by_unit.items()]
+        parts = [take_whole(self._table, self.meta.units[unit], unit, wanted) for unit, wanted in by_unit.items()]
         return parts[0] if len(parts) == 1 else merge(parts)
-
-    def _take_of_unit(self, unit: int, rows: Sequence[int]) -> SpanTables:
-        bounds = self.meta.units[unit]
-        tables = SpanTables(
-            spans=self._table("spans").read_row_group(unit),
-            resources=self._table("resources").read_row_group(0),
-            scopes=self._table("scopes").read_row_group(0),
-            events=self._counted_within("events", unit),
-            links=self._counted_within("links", unit),
-            traces=self._counted_within("traces", unit),
-        )
-        return pick_traces(tables, [row - bounds.first_trace for row in rows])
-
-    def _counted_within(self, table: TableName, unit: int) -> pa.Table:
-        """Return a row group whose numbers of spans count within the unit."""
-        rows = self._table(table).read_row_group(unit)
-        name = "first_span" if table == "traces" else "span"
-        at = rows.column_names.index(name)
-        numbers = values(single_chunk(rows.column(at)), np.uint32) - np.uint32(self.meta.units[unit].first_span)
-        return rows.set_column(at, rows.schema.field(at), pa.array(numbers))
 
     def _array(self, table: TableName, name: str, unit: int) -> pa.Array | None:
         """Return one column of one unit, or None where the block has no such column."""
@@ -112,11 +92,11 @@ class Block(ScanSource):
         """Return a file, opened once."""
         file = self._tables.get(table)
         if file is None:
-            files = self.block_meta.files
+            size = self.block_meta.files[parquet_name(table)].size
             with self._opening:
                 file = self._tables.get(table)
                 if file is None:
-                    file = self._tables[table] = TableFile(self._files, table, files[parquet_name(table)].size)
+                    file = self._tables[table] = TableFile(self._files, table, size, self.block_meta.page_rows)
         return file
 
     def _trace_index(self) -> TraceIndex:

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 
 from storage.arrays import single_chunk
 from storage.block.meta import DESCRIPTION, BlockMeta, FileMeta
-from storage.block.schema import TABLES, TRACE_IDS, TRACE_ROWS, choose_encodings, parquet_name
-from storage.columns import ColumnMeta, SpanTables, TableName, UnitMeta
+from storage.block.schema import TABLES, TRACE_IDS, TRACE_ROWS, Encodings, choose_encodings, parquet_name
+from storage.columns import SpanTables, TableName, UnitMeta
 from storage.describe import describe_source
 from storage.take import take_array
 from storage.trace_index import TraceIndex
@@ -24,9 +24,11 @@ from storage.trace_index import TraceIndex
 #: Spans in a unit, which is a row group; FORMAT.md says what larger and smaller ones cost.
 UNIT_SPANS = 131_072
 #: Rows in a page, the same in all columns, so that a run of rows is a run of pages.
-PAGE_ROWS = 16_384
+PAGE_ROWS = 8_192
 #: A dictionary beyond this size is given up for plain values.
 _DICTIONARY_BYTES = 64 << 20
+#: Pages end after a number of rows, whatever their size.
+_NO_LIMIT = 1 << 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +49,18 @@ def write_block(
     last_seq: int = 0,
     arrived_ns: tuple[int, int] = (0, 0),
     unit_spans: int = UNIT_SPANS,
+    page_rows: int = PAGE_ROWS,
 ) -> EncodedBlock:
-    """Encode sorted tables as a block, row groups cut at trace edges after about `unit_spans` spans."""
+    """Encode sorted tables as a block.
+
+    Row groups end with a trace, after at most `unit_spans` spans or one longer trace; pages after `page_rows` rows.
+    """
     source = describe_source(tables, id=id, tenant=tenant, unit_spans=unit_spans)
     files: dict[str, bytes | pa.Buffer] = {}
     for name in TABLES:
         table = tables.table(name)
-        files[parquet_name(name)] = _write_table(name, table, _row_bounds(name, table, source.units), source.columns)
+        encodings = choose_encodings(name, table.schema, source.columns)
+        files[parquet_name(name)] = _write_table(table, _row_bounds(name, table, source.units), encodings, page_rows)
     index = TraceIndex.of(single_chunk(tables.table("traces").column("trace_id")))
     files[TRACE_IDS] = _npy(index.ids)
     files[TRACE_ROWS] = _npy(index.rows)
@@ -64,6 +71,7 @@ def write_block(
         last_seq=last_seq,
         arrived_ns=arrived_ns,
         rows={name: tables.table(name).num_rows for name in TABLES},
+        page_rows=page_rows,
         files={name: FileMeta(len(data), google_crc32c.value(bytes(data))) for name, data in files.items()},
     )
     return EncodedBlock({**files, DESCRIPTION: meta.encode()}, meta)
@@ -80,11 +88,8 @@ def _row_bounds(name: TableName, table: pa.Table, units: Sequence[UnitMeta]) -> 
     return [int(row) for row in rows]
 
 
-def _write_table(
-    name: TableName, table: pa.Table, bounds: Sequence[int], columns: Mapping[str, ColumnMeta]
-) -> pa.Buffer:
+def _write_table(table: pa.Table, bounds: Sequence[int], encodings: Encodings, page_rows: int) -> pa.Buffer:
     """Return a Parquet file with a row group for each unit."""
-    encodings = choose_encodings(name, table.schema, columns)
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(
         sink,
@@ -94,7 +99,8 @@ def _write_table(
         use_dictionary=encodings.dictionaries,
         column_encoding=encodings.others,
         dictionary_pagesize_limit=_DICTIONARY_BYTES,
-        max_rows_per_page=PAGE_ROWS,
+        max_rows_per_page=page_rows,
+        data_page_size=_NO_LIMIT,
         write_statistics=[f.name for f in table.schema if not pa.types.is_dictionary(f.type)],
         write_page_checksum=True,
         write_page_index=True,

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from storage.block.files import BlockFiles, MemoryFiles, StoredFiles
 from storage.block.meta import DESCRIPTION, BlockMeta
 from storage.block.reader import Block
+from storage.block.table_file import TableFile
 from storage.block.writer import EncodedBlock, write_block
 from storage.chunk import Chunk
 from storage.columns import SpanTables
@@ -34,7 +35,7 @@ from tests.storage.test_nested_sets import SPAN
 QUICK = settings(deadline=None, max_examples=20)
 
 
-def encode(tables: SpanTables, unit_spans: int = 131_072) -> EncodedBlock:
+def encode(tables: SpanTables, unit_spans: int = 131_072, page_rows: int = 50) -> EncodedBlock:
     return write_block(
         tables,
         id="b",
@@ -44,6 +45,7 @@ def encode(tables: SpanTables, unit_spans: int = 131_072) -> EncodedBlock:
         last_seq=9,
         arrived_ns=(5, 2**62),
         unit_spans=unit_spans,
+        page_rows=page_rows,
     )
 
 
@@ -59,14 +61,17 @@ def on_disk(encoded: EncodedBlock, folder: Path) -> Block:
 
 
 @QUICK
-@given(st.lists(spans, max_size=8), st.integers(1, 5))
-def test_reads_what_was_written(sent: list[Span], unit_spans: int) -> None:
+@given(st.lists(spans, max_size=8), st.integers(1, 8), st.integers(1, 3))
+def test_reads_what_was_written(sent: list[Span], unit_spans: int, page_rows: int) -> None:
     tables = merge([tables_of(sent)])
-    block = in_memory(encode(tables, unit_spans))
+    block = in_memory(encode(tables, unit_spans, page_rows))
     assert_reads(block, tables)
     assert_described(block, tables)
     assert_finds(block, tables)
     assert_same(block.take_traces(range(block.meta.trace_count)), tables)
+    chunk = Chunk.seal(tables, id="c", tenant="t")
+    for row in range(block.meta.trace_count):
+        assert_same(block.take_traces([row]), chunk.take_traces([row]))
 
 
 @pytest.mark.parametrize("name", ["small", "essvt"])
@@ -84,7 +89,7 @@ def test_takes_what_a_chunk_takes(shared: Path) -> None:
     tables = recorded_tables(shared, "small")
     chunk = Chunk.seal(tables, id="c", tenant="t")
     block = in_memory(encode(tables, 700))
-    for rows in ([0], [5, 3], [0, 300, 667], []):
+    for rows in ([0], [5, 3], [0, 300, 667], [], *([row] for row in range(7, 667, 60))):
         assert_same(block.take_traces(rows), chunk.take_traces(rows))
 
 
@@ -129,6 +134,30 @@ def test_traces_are_read_by_many_threads_at_once(shared: Path, tmp_path: Path) -
     with ThreadPoolExecutor(4) as pool:
         for done in [pool.submit(assert_reads, block, tables) for _ in range(4)]:
             done.result()
+
+
+@pytest.mark.parametrize("name", ["small", "essvt"])
+def test_a_few_rows_are_a_few_pages(shared: Path, name: str) -> None:
+    """Every column is cut into pages at the same rows, lists of lists too, so pages are picked in every table."""
+    encoded = encode(recorded_tables(shared, name))
+    for table in ("spans", "traces", "events"):
+        file = TableFile(MemoryFiles(encoded.files), table, encoded.meta.files[f"{table}.parquet"].size, 50)
+        whole = file.read_row_group(0)
+        for first in range(0, whole.num_rows - 60, 97 if table == "traces" else 601):
+            rows = np.array([first, first + 3, first + 55], np.int64)
+            if whole.num_rows < 400 and table != "spans":
+                continue
+            part, places = file.read_around(0, rows)
+            assert part.num_rows <= 150
+            assert part.take(pa.array(places)).to_pylist() == whole.take(pa.array(rows)).to_pylist()
+
+
+def test_pages_cut_otherwise_are_read_whole(shared: Path) -> None:
+    tables = recorded_tables(shared, "small")
+    encoded = encode(tables, page_rows=64)
+    for page_rows in (50, 65):  # as many pages of another length, too
+        block = Block.open(replace(encoded.meta, page_rows=page_rows), MemoryFiles(encoded.files))
+        assert_same(block.take_traces([9]), Chunk.seal(tables, id="c", tenant="t").take_traces([9]))
 
 
 class Counting(BlockFiles):

@@ -1,0 +1,183 @@
+"""Finding the pages of Parquet column chunks: just enough of Thrift's compact protocol to read page headers.
+
+Nothing is read outside `[at, stop)` of the data; what makes no sense there is told by a place of -1.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit, types
+
+from storage.kernels.signatures import I64, OUT_I64, U8, Array, returns
+
+#: Thrift's types; a field's boolean value is its type. Structs are the only ones that hold fields.
+_TRUE, _FALSE, _BYTE, _I64, _DOUBLE, _BINARY, _LIST, _SET, STRUCT = 1, 2, 3, 6, 7, 8, 9, 10, 12
+_MAX_DEPTH = 16
+_FIELDS = -1
+
+_DATA_PAGE, _DICTIONARY_PAGE = 0, 2
+
+#: The columns of what `find_pages` returns.
+OFFSET, LENGTH, UNCOMPRESSED, VALUES = 0, 1, 2, 3
+
+
+@njit(returns(types.int64, types.int64)(U8, types.int64, types.int64), cache=True, nogil=True)
+def _varint(data: Array, at: Any, stop: Any) -> tuple[Any, Any]:
+    """Return a varint and the place behind it."""
+    value = np.uint64(0)
+    shift = np.uint64(0)
+    while 0 <= at < stop and shift < 64:
+        byte = data[at]
+        value |= np.uint64(byte & 0x7F) << shift
+        at += 1
+        if byte < 0x80:
+            return np.int64(value), at
+        shift += np.uint64(7)
+    return np.int64(0), np.int64(-1)
+
+
+@njit(types.int64(U8, types.int64, types.int64, types.int64), cache=True, nogil=True)
+def skip_value(data: Array, at: Any, stop: Any, kind: Any) -> Any:
+    """Return the place behind a value of a type.
+
+    A stack holds what is being skipped: so many elements of a type, or the fields of a struct.
+    """
+    kinds = np.zeros(_MAX_DEPTH + 1, np.int64)
+    left = np.zeros(_MAX_DEPTH + 1, np.int64)
+    depth = 0
+    kinds[0] = kind
+    left[0] = 1
+    while depth >= 0:
+        if at < 0 or at > stop or depth == _MAX_DEPTH:
+            return np.int64(-1)
+        if left[depth] == 0:
+            depth -= 1
+        elif left[depth] == _FIELDS:
+            if at == stop:
+                return np.int64(-1)
+            header = np.int64(data[at])
+            at += 1
+            if header == 0:
+                depth -= 1
+                continue
+            if header >> 4 == 0:
+                _, at = _varint(data, at, stop)
+            if header & 15 > _FALSE:
+                depth += 1
+                kinds[depth] = header & 15
+                left[depth] = 1
+        else:
+            left[depth] -= 1
+            kind = kinds[depth]
+            if kind == STRUCT:
+                depth += 1
+                left[depth] = _FIELDS
+            elif _TRUE <= kind <= _BYTE:
+                at += 1
+            elif _BYTE < kind <= _I64:
+                _, at = _varint(data, at, stop)
+            elif kind == _DOUBLE:
+                at += 8
+            elif kind == _BINARY:
+                size, at = _varint(data, at, stop)
+                if at < 0 or size < 0 or size > stop - at:
+                    return np.int64(-1)
+                at += size
+            elif _LIST <= kind <= _SET and at < stop:
+                header = np.int64(data[at])
+                at += 1
+                size = header >> 4
+                if size == 15:
+                    size, at = _varint(data, at, stop)
+                if size < 0 or size > stop:
+                    return np.int64(-1)
+                depth += 1
+                kinds[depth] = header & 15
+                left[depth] = size
+            else:
+                return np.int64(-1)
+    return at
+
+
+@njit(returns(types.int64, types.int64, types.int64)(U8, types.int64, types.int64), cache=True, nogil=True)
+def next_field(data: Array, at: Any, stop: Any) -> tuple[Any, Any, Any]:
+    """Return how much a field's id is above the one before, its type and the place of its value; type 0 at the end."""
+    if at < 0 or at >= stop or (data[at] != 0 and data[at] >> 4 == 0):  # ids far apart do not occur here
+        return np.int64(0), np.int64(0), np.int64(-1)
+    return np.int64(data[at] >> 4), np.int64(data[at] & 15), np.int64(at + 1)
+
+
+@njit(OUT_I64(U8, types.int64, types.int64), cache=True, nogil=True)
+def _read_page_header(data: Array, at: Any, stop: Any) -> Array:
+    """Return the place behind a page header, the page's type, its sizes uncompressed and stored, values, encoding."""
+    header = np.full(6, np.int64(-1))
+    number = np.int64(0)
+    while True:
+        step, kind, at = next_field(data, at, stop)
+        if at < 0:
+            return header
+        if kind == 0:
+            header[0] = at
+            return header
+        number += step
+        if number <= 3 and _BYTE < kind <= _I64:
+            value, at = _varint(data, at, stop)
+            header[number] = value >> 1
+        elif number == 5 and kind == STRUCT:
+            inner = np.int64(0)
+            while True:
+                step, kind, at = next_field(data, at, stop)
+                if at < 0:
+                    return header
+                if kind == 0:
+                    break
+                inner += step
+                if inner <= 2 and _BYTE < kind <= _I64:
+                    value, at = _varint(data, at, stop)
+                    header[3 + inner] = value >> 1
+                else:
+                    at = skip_value(data, at, stop, kind)
+        else:
+            at = skip_value(data, at, stop, kind)
+
+
+@njit(types.int64(U8, types.int64, types.int64, I64, types.int64, OUT_I64), cache=True, nogil=True)
+def find_pages(data: Array, at: int, stop: int, wanted: Array, count: int, out: Array) -> int:
+    """Find the dictionary page and the data pages `wanted` (ascending) of a column chunk that has `count` data pages.
+
+    Fills a row of `out` (columns `OFFSET`, `LENGTH` with the header, `UNCOMPRESSED` with the header, `VALUES`) for the
+    dictionary page, all 0 where there is none, and for each wanted page. Returns 0, or -1 where the chunk does not
+    hold exactly `count` data pages of one encoding.
+    """
+    out[:] = 0
+    page = 0
+    found = 0
+    encoding = np.int64(-1)
+    while at < stop:
+        header = _read_page_header(data, at, stop)
+        behind = header[0]
+        kind, uncompressed, stored, values = header[1], header[2], header[3], header[4]
+        if behind < 0 or uncompressed < 0 or stored < 0 or stored > stop - behind:
+            return -1
+        row = -1
+        if kind == _DICTIONARY_PAGE and page == 0:
+            row = 0
+        elif kind == _DATA_PAGE:
+            if page > 0 and header[5] != encoding:
+                return -1
+            encoding = header[5]
+            if found < wanted.size and wanted[found] == page:
+                found += 1
+                row = found
+            page += 1
+        else:
+            return -1
+        if row >= 0:
+            out[4 * row + OFFSET] = at
+            out[4 * row + LENGTH] = behind + stored - at
+            out[4 * row + UNCOMPRESSED] = behind - at + uncompressed
+            out[4 * row + VALUES] = values
+        at = behind + stored
+    return 0 if at == stop and page == count and found == wanted.size else -1
