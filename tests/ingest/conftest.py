@@ -39,7 +39,7 @@ def taken() -> Taken:
 async def otlp_http(taken: Taken) -> AsyncIterator[str]:
     """The URL of an OTLP/HTTP receiver."""
     receiver = OtlpHttpReceiver(taken.push, tenant="t")
-    port = receiver.start("127.0.0.1", 0)
+    port = await receiver.start("127.0.0.1", 0)
     yield f"http://127.0.0.1:{port}"
     receiver.stop_listening()
     await receiver.stop()
@@ -49,6 +49,6 @@ async def otlp_http(taken: Taken) -> AsyncIterator[str]:
 async def otlp_grpc(taken: Taken) -> AsyncIterator[str]:
     """The address of an OTLP/gRPC receiver."""
     receiver = OtlpGrpcReceiver(taken.push, tenant="t")
-    port = await receiver.start("127.0.0.1:0")
+    port = await receiver.start("127.0.0.1", 0)
     yield f"127.0.0.1:{port}"
     await receiver.stop(1)

@@ -11,6 +11,7 @@ import grpc.aio
 
 from tempo_dask import telemetry
 from tempo_dask.errors import BadRequest, TempoDaskError, TooManyRequests, Unavailable
+from tempo_dask.grpc_server import GrpcServer
 from tempo_dask.ingest.records import MalformedRequest, RefusedRequest
 
 #: Takes (tenant, body), returns how many spans were taken once they are safe.
@@ -29,23 +30,13 @@ class OtlpGrpcReceiver:
     def __init__(self, push: Push, *, tenant: str, max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES) -> None:
         self._push = push
         self._tenant = tenant
-        self._server = grpc.aio.server(
-            options=[
-                ("grpc.max_receive_message_length", max_message_bytes),
-                ("grpc.so_reuseport", 0),  # a taken port is an error, not a second listener
-            ]
-        )
         export = grpc.unary_unary_rpc_method_handler(self._export)
-        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Export": export}),))
+        service = grpc.method_handlers_generic_handler(SERVICE, {"Export": export})
+        self._server = GrpcServer([service], max_message_bytes)
 
-    async def start(self, address: str) -> int:
+    async def start(self, host: str, port: int) -> int:
         """Listen and return the port. Raises OSError where the address cannot be had."""
-        try:
-            port: int = self._server.add_insecure_port(address)
-        except RuntimeError as error:
-            raise OSError(str(error)) from error
-        await self._server.start()
-        return port
+        return await self._server.start(host, port)
 
     async def stop(self, grace_s: float) -> None:
         """Take no new requests and give running ones time to finish."""

@@ -61,7 +61,7 @@ class OtlpHttpReceiver:
             body_timeout=BODY_TIMEOUT_S,
         )
 
-    def start(self, host: str, port: int) -> int:
+    async def start(self, host: str, port: int) -> int:
         """Listen and return the port. Raises OSError where the address cannot be had."""
         sockets = bind_sockets(port, host or None)
         self._server.add_sockets(sockets)
