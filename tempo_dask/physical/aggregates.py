@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,11 @@ def aggregate(node: Aggregate, spansets: Spansets, scan: UnitScan) -> Values:
         counts = np.bincount(spansets.numbers[spansets.mask.view(np.bool_)], minlength=len(spansets.traces))
         return Values(len(counts), (Part(StaticType.INT, Column(counts.astype(np.int64))),))
     values = scalars(values_in(scan.binder.operand(node.operand), "spans", scan.reader))
-    by_type = {part.type: _reduced(part, spansets) for part in values.parts if part.type.is_numeric}
+    by_type: dict[StaticType, Reduced] = {}
+    for part in values.parts:
+        if part.type.is_numeric:  # a type may come twice: of the span and of its resource
+            reduced = _reduced(part, spansets)
+            by_type[part.type] = _joined([by_type[part.type], reduced]) if part.type in by_type else reduced
     return Values(len(spansets.traces), tuple(_parts(node.function, by_type)))
 
 
@@ -42,7 +46,14 @@ def _parts(function: AggregateFunction, by_type: Mapping[StaticType, Reduced]) -
         for type_, reduced in by_type.items()
     ]
     if len(by_type) > 1:
-        parts.append(_part(function, StaticType.FLOAT, _joined(by_type), (kinds > 1).view(np.uint8)))
+        parts.append(
+            _part(
+                function,
+                StaticType.FLOAT,
+                _joined([_as_floats(reduced) for reduced in by_type.values()]),
+                (kinds > 1).view(np.uint8),
+            )
+        )
     return parts
 
 
@@ -61,12 +72,22 @@ def _part(function: AggregateFunction, type_: StaticType, reduced: Reduced, vali
             return Part(StaticType.FLOAT, Column(means, valid))
 
 
-def _joined(by_type: Mapping[StaticType, Reduced]) -> Reduced:
-    """Return the numbers of all types together, as floats."""
-    found = list(by_type.values())
+def _as_floats(reduced: Reduced) -> Reduced:
+    """Return integers as floats; sets without values stay neutral."""
+    some = reduced.counts > 0
+    return Reduced(
+        reduced.counts,
+        reduced.sums.astype(np.float64),
+        np.where(some, reduced.least, np.inf),
+        np.where(some, reduced.greatest, -np.inf),
+    )
+
+
+def _joined(found: Sequence[Reduced]) -> Reduced:
+    """Return several reductions of one type as one."""
     return Reduced(
         np.sum([reduced.counts for reduced in found], axis=0),
-        np.sum([reduced.sums.astype(np.float64) for reduced in found], axis=0),
-        np.min([np.where(r.counts > 0, r.least.astype(np.float64), np.inf) for r in found], axis=0),
-        np.max([np.where(r.counts > 0, r.greatest.astype(np.float64), -np.inf) for r in found], axis=0),
+        np.sum([reduced.sums for reduced in found], axis=0),
+        np.min([reduced.least for reduced in found], axis=0),
+        np.max([reduced.greatest for reduced in found], axis=0),
     )
