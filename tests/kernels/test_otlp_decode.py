@@ -171,9 +171,7 @@ def attribute(key: bytes, value: bytes) -> bytes:
 
 
 ODD = {
-    "resource in parts around its spans": field(
-        1, 2, field(1, 2, attribute(b"a", field(3, 0, b"\x01")) + field(2, 0, b"\x07"))
-    )
+    "resource in parts around its spans": field(1, 2, field(1, 2, attribute(b"a", b"")) + field(2, 0, b"\x07"))
     + field(2, 2, field(2, 2, MINIMAL))
     + field(1, 2, field(1, 2, attribute(b"b", field(3, 0, b"\x02")))),
     "scope in parts": field(

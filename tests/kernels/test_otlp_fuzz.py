@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from tests.kernels.otlp_strategies import groups
+from tests.kernels.otlp_strategies import field, groups, varint
 
 
 class Child:
@@ -61,6 +61,40 @@ def test_kernels_agree_with_upb_inside_guarded_memory(child: Child, bodies: list
 @settings(max_examples=3000, deadline=None, suppress_health_check=RELAXED)
 @given(groups)
 def test_kernels_agree_with_upb_at_length(child: Child, bodies: list[bytes]) -> None:
+    assert child.ask(bodies) == "ok"
+
+
+PAIR = field(1, 2, b"key") + field(2, 2, field(1, 2, b"a value"))
+ARRAY = field(1, 2, field(3, 0, b"\x01")) + field(1, 2, field(3, 0, b"\x80\x01"))
+WHOLE = {
+    "attribute": ((1, 2, 2, 9), PAIR),
+    "attribute with a long value": ((1, 2, 2, 9), field(1, 2, b"k") + field(2, 2, field(1, 2, b"v" * 200))),
+    "number": ((1, 2, 2, 9), field(1, 2, b"a key") + field(2, 2, field(3, 0, varint(1 << 60)))),
+    "float": ((1, 2, 2, 9), field(1, 2, b"key") + field(2, 2, field(4, 1, bytes(range(8))))),
+    "array": ((1, 2, 2, 9), field(1, 2, b"key") + field(2, 2, field(5, 2, ARRAY))),
+    "array's content": ((1, 2, 2, 9, 2, 5), ARRAY),
+    "resource": ((1, 1), field(1, 2, PAIR) + field(2, 0, varint(300))),
+    "scope": ((1, 2, 1), field(1, 2, b"name") + field(2, 2, b"version") + field(3, 2, PAIR) + field(4, 0, b"\x01")),
+    "span": ((1, 2, 2), field(5, 2, b"name") + field(7, 1, bytes(8)) + field(16, 5, b"\1\0\0\0") + field(9, 2, PAIR)),
+    "event": ((1, 2, 2, 11), field(1, 1, bytes(8)) + field(2, 2, b"event") + field(3, 2, PAIR)),
+    "link": ((1, 2, 2, 13), field(1, 2, bytes(16)) + field(2, 2, bytes(8)) + field(4, 2, PAIR) + field(6, 5, bytes(4))),
+    "status": ((1, 2, 2, 15), field(2, 2, b"message") + field(3, 0, b"\x02")),
+    "group": ((1, 2, 2), field(20, 3, b"") + PAIR + field(20, 4, b"")),
+}
+IDS = field(1, 2, bytes(range(16))) + field(2, 2, bytes(range(8)))
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_messages_that_end_anywhere_at_the_end_of_the_input(child: Child, name: str) -> None:
+    """Cut a message at each of its bytes while those around it are whole, and end right there."""
+    path, content = WHOLE[name]
+    bodies = []
+    for size in range(len(content) + 1):
+        body = content[:size]
+        for depth in range(len(path), 0, -1):
+            body = (IDS if path[:depth] == (1, 2, 2) else b"") + body
+            body = field(path[depth - 1], 2, body)
+        bodies.append(body)
     assert child.ask(bodies) == "ok"
 
 
