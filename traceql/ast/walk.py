@@ -55,7 +55,17 @@ def rebuild(node: AnyNode, change: Callable[[Node], Node]) -> AnyNode:
     for name in _parts(type(node)):
         value = getattr(node, name)
         if isinstance(value, Node):
-            changed[name] = rebuild(value, change)
+            after: object = rebuild(value, change)
         elif isinstance(value, tuple):
-            changed[name] = tuple(rebuild(item, change) if isinstance(item, Node) else item for item in value)
-    return cast("AnyNode", change(replace(node, **changed)) if changed else change(node))
+            after = _rebuilt(value, change)
+        else:
+            continue
+        if after is not value:
+            changed[name] = after
+    return cast(AnyNode, change(replace(node, **changed) if changed else node))
+
+
+def _rebuilt(items: tuple[object, ...], change: Callable[[Node], Node]) -> tuple[object, ...]:
+    """The same tuple where no node in it has changed."""
+    after = tuple(rebuild(item, change) if isinstance(item, Node) else item for item in items)
+    return after if any(new is not old for new, old in zip(after, items, strict=True)) else items
