@@ -7,12 +7,12 @@ from collections.abc import Iterable
 import numpy as np
 
 from tempo_dask.kernels.series import count_cells, count_steps
-from tempo_dask.physical.metric_function import MetricFunction, Plane, Planes, Samples, Spans
+from tempo_dask.physical.metric_function import MetricFunction, Plane, Planes, Samples, Spans, add_planes
 from tempo_dask.physical.values import Values
 from tempo_dask.plan.nodes import TimeSeries
 
 _NS_PER_S = 1_000_000_000
-_COUNTS = (Plane(np.add, 0, np.int64),)
+_COUNTS = (Plane(0, np.int64),)
 
 
 def _fill(spans: Spans, values: Values | None) -> Planes:  # noqa: ARG001  # counts need no operand
@@ -30,5 +30,5 @@ def _rates(planes: Planes, series: TimeSeries) -> Iterable[Samples]:
     return [((), planes[0] / (series.step_ns / _NS_PER_S))]
 
 
-RATE = MetricFunction(_COUNTS, _fill, _rates)
-COUNT = MetricFunction(_COUNTS, _fill, _counts)
+RATE = MetricFunction(_COUNTS, _fill, add_planes, _rates)
+COUNT = MetricFunction(_COUNTS, _fill, add_planes, _counts)

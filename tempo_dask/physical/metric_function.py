@@ -12,7 +12,7 @@ import numpy.typing as npt
 from tempo_dask.kernels.predicates import Mask
 from tempo_dask.physical.groups import Groups
 from tempo_dask.physical.shown_values import Shown
-from tempo_dask.physical.values import Values
+from tempo_dask.physical.values import Part, Values
 from tempo_dask.plan.nodes import TimeSeries
 
 Cells: TypeAlias = npt.NDArray[Any]
@@ -31,12 +31,26 @@ class Spans:
     step_count: int
     groups: Groups
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Groups and steps."""
+        return len(self.groups.labels), self.step_count
+
+    @property
+    def cells(self) -> npt.NDArray[np.int64]:
+        """The cell of each span, group by group, -1 for none."""
+        cells = self.groups.codes.astype(np.int64) * self.step_count + self.steps
+        return np.where(self.steps >= 0, cells, -1)
+
+    def mask_of(self, part: Part) -> Mask:
+        """Return which spans count and have a value of this type."""
+        return self.mask if part.column.valid is None else self.mask & part.column.valid
+
 
 @dataclass(frozen=True, slots=True)
 class Plane:
-    """One number per cell; two partial results are joined by `join`, `empty` is what nothing gives."""
+    """A number, or several in bins, for each cell; `empty` is what no span gives."""
 
-    join: np.ufunc
     empty: float
     dtype: type[np.int64 | np.float64]
     bins: tuple[int, ...] = ()
@@ -51,10 +65,18 @@ class MetricFunction:
     """A function over time.
 
     `fill` makes the cells of the spans of one unit (with the operand's values over spans, None for functions
-    without operand); a group occurs where the last plane, which counts, is not all zero. `finish` turns joined
-    cells into samples.
+    without operand); a group occurs where the last plane, which counts, is not all zero. `join` is associative
+    and commutative, cell by cell. `finish` turns joined cells into samples. `is_valued` says that exemplars are
+    worth what the span has, not what the sample says.
     """
 
     planes: tuple[Plane, ...]
     fill: Callable[[Spans, Values | None], Planes]
+    join: Callable[[Planes, Planes], Planes]
     finish: Callable[[Planes, TimeSeries], Iterable[Samples]]
+    is_valued: bool = False
+
+
+def add_planes(some: Planes, more: Planes) -> Planes:
+    """Join by adding."""
+    return tuple(one + other for one, other in zip(some, more, strict=True))

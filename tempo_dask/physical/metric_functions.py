@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tempo_dask.errors import QueryFailed
+from tempo_dask.physical.metric_buckets import HISTOGRAM, QUANTILE
 from tempo_dask.physical.metric_count import COUNT, RATE
+from tempo_dask.physical.metric_extremes import MAX, MIN
 from tempo_dask.physical.metric_function import MetricFunction
+from tempo_dask.physical.metric_sums import AVG, SUM
 from traceql.operators import MetricsFunction
 
-_FUNCTIONS: Mapping[MetricsFunction, MetricFunction] = {MetricsFunction.RATE: RATE, MetricsFunction.COUNT: COUNT}
+_FUNCTIONS: Mapping[MetricsFunction, MetricFunction] = {
+    MetricsFunction.RATE: RATE,
+    MetricsFunction.COUNT: COUNT,
+    MetricsFunction.MIN: MIN,
+    MetricsFunction.MAX: MAX,
+    MetricsFunction.SUM: SUM,
+    MetricsFunction.AVG: AVG,
+    MetricsFunction.HISTOGRAM: HISTOGRAM,
+    MetricsFunction.QUANTILE: QUANTILE,
+}
 
 
 def metric_function(function: MetricsFunction) -> MetricFunction:
     """Return the implementation of a function."""
-    found = _FUNCTIONS.get(function)
-    if found is None:
-        msg = f"{function.value}() is not yet supported"
-        raise QueryFailed(msg)
-    return found
+    return _FUNCTIONS[function]

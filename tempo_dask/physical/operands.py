@@ -95,6 +95,11 @@ def scalars(values: Values) -> Values:
     return Values(values.rows, tuple(_single(part) if part.type.is_array else part for part in values.parts))
 
 
+def numeric(values: Values) -> Values:
+    """Return the values that are numbers."""
+    return Values(values.rows, tuple(part for part in values.parts if part.type.is_numeric))
+
+
 def _single(part: Part) -> Part:
     column = part.column
     offsets = column.offsets if column.offsets is not None else np.zeros(1, np.int32)

@@ -14,7 +14,7 @@ from tempo_dask.physical.exemplars import Candidate, candidates, join_candidates
 from tempo_dask.physical.groups import LabelSet, group_by, without_arrays
 from tempo_dask.physical.metric_function import MetricFunction, Planes, Spans
 from tempo_dask.physical.metric_functions import metric_function
-from tempo_dask.physical.operands import values_in
+from tempo_dask.physical.operands import numeric, scalars, values_in
 from tempo_dask.physical.spansets import Spansets, UnitScan, all_spans
 from tempo_dask.physical.units import ScanUnit, Shard, units_of
 from tempo_dask.physical.work import PartitionWork
@@ -34,7 +34,6 @@ class SeriesPartial:
 
 def series_work(plan: Plan, series: TimeSeries, shards: Iterable[Shard]) -> PartitionWork[ScanUnit, SeriesPartial]:
     """Return the work that fills the cells of all series."""
-    metric_function(series.aggregate.function)  # an unknown one is refused before anything runs
     return PartitionWork(units_of(shards, plan), SeriesChunk(plan, series), partial(join_series, series=series))
 
 
@@ -60,14 +59,15 @@ class SeriesChunk:
         steps = steps_of(starts, window.start_ns, self.series.step_ns, self.series.step_count)
         groups = without_arrays(group_by([scan.binder.operand(attribute) for attribute in aggregate.by], reader))
         operand = aggregate.operand
-        values = None if operand is None else values_in(scan.binder.operand(operand), "spans", reader)
+        values = None if operand is None else scalars(values_in(scan.binder.operand(operand), "spans", reader))
+        valued = spansets.mask if values is None else spansets.mask & numeric(values).present()
         function = metric_function(aggregate.function)
         planes = function.fill(Spans(spansets.mask, steps, self.series.step_count, groups), values)
         used = _used(planes)
         return SeriesPartial(
             tuple(groups.labels[code] for code in used.tolist()),
             tuple(plane[used] for plane in planes),
-            candidates(self.series.exemplars, window, spansets.mask, groups, reader, number),
+            candidates(self.series.exemplars, window, valued, groups, reader, number),
             reader.row_count("spans"),
         )
 
@@ -104,10 +104,9 @@ def with_zeros(found: SeriesPartial, series: TimeSeries) -> SeriesPartial:
 def _join_planes(
     function: MetricFunction, parts: list[SeriesPartial], places: list[list[int]], shape: tuple[int, int]
 ) -> Planes:
-    joined = []
-    for number, plane in enumerate(function.planes):
-        cells = plane.of(*shape)
-        for part, rows in zip(parts, places, strict=True):
-            cells[rows] = plane.join(cells[rows], part.planes[number])
-        joined.append(cells)
-    return tuple(joined)
+    joined = tuple(plane.of(*shape) for plane in function.planes)
+    for part, rows in zip(parts, places, strict=True):
+        found = function.join(tuple(cells[rows] for cells in joined), part.planes)
+        for cells, more in zip(joined, found, strict=True):
+            cells[rows] = more
+    return joined

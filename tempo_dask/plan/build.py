@@ -33,11 +33,8 @@ def build_series(query: Query, window: TimeRange, step_ns: int, exemplars: int) 
     if isinstance(root.function, Compare):
         msg = "compare() is not yet supported"
         raise QueryFailed(msg)
-    if root.second:
-        msg = "second stages of metrics queries are not yet supported"
-        raise QueryFailed(msg)
     step_count = -((window.start_ns - window.end_ns) // step_ns)
-    series = TimeSeries(root.function, step_ns, step_count, _exemplar_limit(query, exemplars))
+    series = TimeSeries(root.function, step_ns, step_count, _exemplar_limit(query, exemplars), root.second)
     return Plan(window, root.pipeline.stages, series, _shown(query)), series
 
 

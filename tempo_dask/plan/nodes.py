@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from tempo_dask.plan.tag_nodes import TaggedTraces, TagNames, TagValues
-from traceql.ast import AttributeReference, MetricsAggregate, Stage, Static
+from traceql.ast import AttributeReference, MetricsAggregate, SecondStage, Stage, Static
 from traceql.operators import BinaryOperator
 
 PlanStage: TypeAlias = Stage | TaggedTraces
@@ -52,6 +52,7 @@ class TimeSeries:
     step_ns: int
     step_count: int
     exemplars: int = 0
+    second: tuple[SecondStage, ...] = ()  # what is done with the finished series
 
 
 @dataclass(frozen=True, slots=True)

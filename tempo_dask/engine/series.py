@@ -1,0 +1,45 @@
+"""Series as they are answered: cells become samples, groups become labels, exemplars find their series."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from tempo_dask.engine.exemplars import ByLabels, step_of
+from tempo_dask.engine.labels import series_labels, series_order
+from tempo_dask.engine.results import Exemplar, Series
+from tempo_dask.physical.metric_functions import metric_function
+from tempo_dask.physical.series import SeriesPartial
+from tempo_dask.plan.nodes import Plan, TimeSeries
+
+
+def finished_series(found: SeriesPartial, plan: Plan, series: TimeSeries, exemplars: ByLabels) -> list[Series]:
+    """Return the series that have a sample, in the order in which they are shown."""
+    answer = []
+    samples = list(metric_function(series.aggregate.function).finish(found.planes, series))
+    for row, labels in enumerate(found.labels):
+        members = [(added, values[row]) for added, values in samples if not np.isnan(values[row]).all()]
+        shared = _shared_out(exemplars.get(labels, ()), [values for _, values in members], plan, series)
+        for (added, values), its_exemplars in zip(members, shared, strict=True):
+            answer.append(Series(series_labels(series.aggregate, labels, added), values, its_exemplars))
+    return sorted(answer, key=series_order)
+
+
+def _shared_out(
+    exemplars: Sequence[Exemplar], members: Sequence[npt.NDArray[np.float64]], plan: Plan, series: TimeSeries
+) -> list[tuple[Exemplar, ...]]:
+    """Give each exemplar to one of the series of its group: to the one whose sample is nearest to its value.
+
+    Where a sample only counts spans, exemplars take its value.
+    """
+    found: list[list[Exemplar]] = [[] for _ in members]
+    is_valued = metric_function(series.aggregate.function).is_valued
+    for exemplar in exemplars if members else ():
+        step = step_of(exemplar, plan.window.start_ns, series)
+        distances = [abs(values[step] - exemplar.value) for values in members]
+        nearest = int(np.nanargmin(distances)) if is_valued and not np.isnan(distances).all() else 0
+        found[nearest].append(exemplar if is_valued else replace(exemplar, value=float(members[0][step])))
+    return [tuple(given) for given in found]
