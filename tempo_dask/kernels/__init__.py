@@ -27,7 +27,7 @@ class _Compilations(event.Listener):
 
 
 _compilations = _Compilations()
-event.register("numba:compile", _compilations)  # type: ignore[no-untyped-call]  # Numba is partly typed
+event.register("numba:compile", _compilations)
 remove_unusable()
 
 

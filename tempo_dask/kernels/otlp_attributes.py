@@ -139,16 +139,14 @@ def stage_attribute(state: int, table: int, row: int, at: int, end: int) -> bool
             stop = skip(at, end, tag)
             if stop < 0:
                 return False
-            if tag == KEY or tag == VALUE:
-                at += read_u32(at, end) >> 32
-                if tag == KEY:
-                    key_at = at
-                    key_size = stop - at
-                else:
-                    found = find_member(at, stop, member)
-                    if found != member:
-                        member_end = stop
-                    member = found
+            if tag == KEY:
+                key_at = at + (read_u32(at, end) >> 32)
+                key_size = stop - key_at
+            elif tag == VALUE:
+                found = find_member(at + (read_u32(at, end) >> 32), stop, member)
+                if found != member:
+                    member_end = stop
+                member = found
             at = stop
 
     key = _find_key(state, table, key_at, key_size)

@@ -12,23 +12,20 @@ from numba import njit, types
 
 from tempo_dask.kernels import otlp_schema as schema
 from tempo_dask.kernels.otlp_schema import ATTRIBUTE, MESSAGES, REQUEST, SPAN, STRING_VALUE, TAGS, UNKNOWN_GROUP
-from tempo_dask.kernels.otlp_values import place_of, plain_member, tag_of
+from tempo_dask.kernels.otlp_values import place_of, plain_member, skip_plain, tag_of
 from tempo_dask.kernels.otlp_wire import (
     BAD_FIELD_NUMBER,
     BAD_UTF8,
     BAD_WIRE_TYPE,
     BYTES,
     END_GROUP,
-    FIXED32,
-    FIXED64,
+    FIRST_TAG,
     GROUP,
-    LARGEST_LENGTH,
     LOW_32,
     OVERFLOW,
     STRAY_END_GROUP,
     TOO_DEEP,
     TRUNCATED,
-    VARINT,
     called,
     constants,
     inlined,
@@ -38,7 +35,6 @@ from tempo_dask.kernels.otlp_wire import (
     load_64,
     read_u32,
     stay_apart,
-    varint_end,
 )
 from tempo_dask.kernels.signatures import I64, OUT_I64, U8
 
@@ -63,7 +59,7 @@ TEXTS: Final = {
     NO_SPAN_ID: "span ids must be 64 bit and not all zero, received 0 bits",
 }
 
-# What to do with a field; from `ENTER` on: enter the message `action - ENTER`.
+# What to do with a field; from `_ENTER` on: enter the message `action - _ENTER`. Ids of traces have even numbers.
 (_SKIP, _TEXT, _TRACE_ID, _SPAN_ID, _OTHER_TRACE_ID, _OTHER_SPAN_ID) = constants(range(6))
 (_ENTER,) = constants((16,))
 
@@ -93,9 +89,16 @@ _ACTIONS = _actions()
 @inlined
 def _is_absent(at: int, size: int) -> bool:
     """Return whether an id of 0, 8 or 16 bytes is empty or all zero."""
-    if size == 0:
-        return True
-    return (load_64(at) | load_64(at + size - 8)) == 0
+    return size == 0 or (load_64(at) | load_64(at + size - 8)) == 0
+
+
+@inlined
+def _id_error(action: int, size: int) -> int:
+    """Return what is wrong with the size of an id, 0 if nothing is."""
+    is_trace_id = action & 1 == 0
+    if size == 0 or size == (16 if is_trace_id else 8):
+        return 0
+    return BAD_TRACE_ID if is_trace_id else BAD_SPAN_ID
 
 
 @inlined
@@ -115,9 +118,19 @@ def _are_texts(at: int, end: int, member: int) -> bool:
     return _is_text(first, end - first)
 
 
+@inlined
+def _push(stack: Any, depth: int, message: int, end: int, tag: int) -> None:
+    stack[depth, 0] = message
+    stack[depth, 1] = end
+    stack[depth, 2] = tag
+
+
 @called
 def _check_body(at: int, end: int, actions: Any, stack: Any, counts: Any) -> int:
-    """Return 0 for a request that is accepted, else an error; add to `counts` the messages entered, by kind."""
+    """Return 0 for a request that is accepted, else an error; add to `counts` the messages entered, by kind.
+
+    `stack` holds for each message around this one its kind, its end and the tag that led here.
+    """
     stay_apart()
     message = REQUEST
     depth = 0
@@ -142,38 +155,44 @@ def _check_body(at: int, end: int, actions: Any, stack: Any, counts: Any) -> int
         at += head >> 32
         tag = head & LOW_32
         wire_type = tag & 7
+        if tag < FIRST_TAG and message != UNKNOWN_GROUP:
+            return BAD_FIELD_NUMBER
+        if wire_type == GROUP:
+            if depth == DEEPEST:
+                return TOO_DEEP
+            _push(stack, depth, message, end, tag)
+            depth += 1
+            message = UNKNOWN_GROUP
+            continue
+        if wire_type == END_GROUP:
+            if message != UNKNOWN_GROUP or stack[depth - 1, 2] != tag - END_GROUP + GROUP:
+                return STRAY_END_GROUP
+            depth -= 1
+            message = stack[depth, 0]
+            end = stack[depth, 1]
+            continue
+        stop = skip_plain(at, end, wire_type)
+        if stop < 0:
+            return stop
         action = actions[message * TAGS + tag] if tag < TAGS else _SKIP
-
-        if wire_type == BYTES:
-            head = read_u32(at, end)
-            if head < 0:
-                return head
-            at += head >> 32
-            size = head & LOW_32
-            if size > LARGEST_LENGTH:
-                return OVERFLOW
-            if size > end - at:
-                return TRUNCATED
-            if tag < 8 and message != UNKNOWN_GROUP:
-                return BAD_FIELD_NUMBER
+        if action != _SKIP:
+            at += read_u32(at, end) >> 32
+            size = stop - at
             if action == _ENTER + ATTRIBUTE:
-                member = plain_member(at, at + size)
+                member = plain_member(at, stop)
                 if member != 0:
-                    if depth + 2 > DEEPEST:
-                        return TOO_DEEP
-                    if not _are_texts(at, at + size, member):
+                    if not _are_texts(at, stop, member):
                         return BAD_UTF8
                     counts[ATTRIBUTE] += 1
-                    at += size
+                    at = stop
                     continue
             if action >= _ENTER:
                 if depth == DEEPEST:
                     return TOO_DEEP
-                stack[depth, 0] = message
-                stack[depth, 1] = end
+                _push(stack, depth, message, end, tag)
                 depth += 1
                 message = action - _ENTER
-                end = at + size
+                end = stop
                 counts[message] += 1
                 if message == SPAN:
                     no_trace_id = no_span_id = True
@@ -181,45 +200,13 @@ def _check_body(at: int, end: int, actions: Any, stack: Any, counts: Any) -> int
             if action == _TEXT:
                 if not _is_text(at, size):
                     return BAD_UTF8
-            elif action == _TRACE_ID or action == _OTHER_TRACE_ID:
-                if size != 0 and size != 16:
-                    return BAD_TRACE_ID
-                if action == _TRACE_ID:
-                    no_trace_id = _is_absent(at, size)
-            elif action == _SPAN_ID or action == _OTHER_SPAN_ID:
-                if size != 0 and size != 8:
-                    return BAD_SPAN_ID
-                if action == _SPAN_ID:
-                    no_span_id = _is_absent(at, size)
-            at += size
-            continue
-
-        if tag < 8 and message != UNKNOWN_GROUP:
-            return BAD_FIELD_NUMBER
-        if wire_type == VARINT:
-            at = varint_end(at, end)
-            if at < 0:
-                return at
-        elif wire_type == FIXED64 or wire_type == FIXED32:
-            at += 8 if wire_type == FIXED64 else 4
-            if at > end:
-                return TRUNCATED
-        elif wire_type == GROUP:
-            if depth == DEEPEST:
-                return TOO_DEEP
-            stack[depth, 0] = message
-            stack[depth, 1] = end
-            stack[depth, 2] = tag
-            depth += 1
-            message = UNKNOWN_GROUP
-        elif wire_type == END_GROUP:
-            if message != UNKNOWN_GROUP or stack[depth - 1, 2] != tag - END_GROUP + GROUP:
-                return STRAY_END_GROUP
-            depth -= 1
-            message = stack[depth, 0]
-            end = stack[depth, 1]
-        else:
-            return BAD_WIRE_TYPE
+            elif _id_error(action, size) != 0:
+                return _id_error(action, size)
+            elif action == _TRACE_ID:
+                no_trace_id = _is_absent(at, size)
+            elif action == _SPAN_ID:
+                no_span_id = _is_absent(at, size)
+        at = stop
 
 
 @njit(types.void(U8, I64, U8, OUT_I64, OUT_I64, OUT_I64), cache=True, nogil=True, error_model="numpy")

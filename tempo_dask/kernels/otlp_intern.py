@@ -11,11 +11,11 @@ that collide.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from typing import Final
 
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]  # it has no types
 from numba import types
-from numba.extending import intrinsic
 
 from tempo_dask.kernels.otlp_state import (
     DICTIONARY_ADDRESS,
@@ -33,6 +33,7 @@ from tempo_dask.kernels.otlp_wire import (
     LOW_32,
     called,
     constants,
+    emitted,
     inlined,
     load_8,
     load_32,
@@ -61,17 +62,19 @@ def slots_for(strings: int) -> int:
     return max(int(SMALLEST), 1 << (2 * strings).bit_length())
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # Numba is partly typed
-def _fold(_context, _left, _right):  # type: ignore[no-untyped-def]  # as Numba wants it
-    """Multiply two numbers to 128 bits and lay the halves over each other."""
-
-    def generate(_context, builder, _signature, arguments):  # type: ignore[no-untyped-def]
+@emitted
+def _fold_generator(_context, _left, _right):
+    def generate(_context, builder, _signature, arguments):
         wide = ir.IntType(128)
         product = builder.mul(*(builder.zext(a, wide) for a in arguments))
         high = builder.lshr(product, ir.Constant(wide, 64))
         return builder.trunc(builder.xor(product, high), ir.IntType(64))
 
     return types.int64(types.int64, types.int64), generate
+
+
+#: Multiplies two numbers to 128 bits and lays the halves over each other.
+_fold: Callable[[int, int], int] = _fold_generator
 
 
 @inlined
@@ -104,10 +107,10 @@ def is_equal(left: int, right: int, size: int) -> bool:
         return load_64(left + size - 8) == load_64(right + size - 8)
     if size >= 4:
         return load_32(left) == load_32(right) and load_32(left + size - 4) == load_32(right + size - 4)
+    difference = 0
     for offset in range(size):
-        if load_8(left + offset) != load_8(right + offset):
-            return False
-    return True
+        difference |= load_8(left + offset) ^ load_8(right + offset)
+    return difference == 0
 
 
 @inlined

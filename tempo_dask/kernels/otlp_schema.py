@@ -6,7 +6,7 @@ highest field number of OTLP traces is 16.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from tempo_dask.kernels.otlp_wire import BYTES, FIXED64, VARINT, constants
 
@@ -34,7 +34,7 @@ from tempo_dask.kernels.otlp_wire import BYTES, FIXED64, VARINT, constants
 MESSAGES = 16
 
 
-def tag(field: int, wire_type: int) -> Any:
+def tag(field: int, wire_type: int) -> int:
     """Return the tag of a field."""
     return constants((field << 3 | wire_type,))[0]
 

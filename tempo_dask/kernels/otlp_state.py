@@ -6,13 +6,13 @@ carry seven values and a reference count each into every function, and take Numb
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]  # it has no types
 from numba import types
-from numba.extending import intrinsic
 
-from tempo_dask.kernels.otlp_wire import constants, inlined
+from tempo_dask.kernels.otlp_wire import constants, emitted, inlined
 
 # Tables, in the order of `storage.columns`, but for traces: how many rows each has by now.
 SPANS, RESOURCES, SCOPES, EVENTS, LINKS = constants(range(5))
@@ -38,21 +38,17 @@ ROOM = COUNTS
 STATE_SIZE = 112
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # Numba is partly typed
-def get(_context, _state, _place):  # type: ignore[no-untyped-def]  # as Numba wants it
-    """Return a number of the state."""
-
-    def generate(_context, builder, _signature, arguments):  # type: ignore[no-untyped-def]
+@emitted
+def _get(_context, _state, _place):
+    def generate(_context, builder, _signature, arguments):
         return builder.load(_pointer(builder, *arguments))
 
     return types.int64(types.int64, types.int64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def put(_context, _state, _place, _value):  # type: ignore[no-untyped-def]
-    """Set a number of the state."""
-
-    def generate(_context, builder, _signature, arguments):  # type: ignore[no-untyped-def]
+@emitted
+def _put(_context, _state, _place, _value):
+    def generate(_context, builder, _signature, arguments):
         state, place, value = arguments
         builder.store(value, _pointer(builder, state, place))
 
@@ -63,6 +59,12 @@ def _pointer(builder: Any, state: Any, place: Any) -> Any:
     number = ir.IntType(64)
     address = builder.add(state, builder.mul(place, ir.Constant(number, 8)))
     return builder.inttoptr(address, number.as_pointer())
+
+
+#: Returns the number at a place of the state.
+get: Callable[[int, int], int] = _get
+#: Sets the number at a place of the state.
+put: Callable[[int, int, int], None] = _put
 
 
 @inlined

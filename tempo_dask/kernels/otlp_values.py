@@ -26,7 +26,9 @@ from tempo_dask.kernels.otlp_wire import (
     FIXED32,
     FIXED64,
     GROUP,
+    LARGEST_LENGTH,
     LOW_32,
+    OVERFLOW,
     TRUNCATED,
     VARINT,
     called,
@@ -67,18 +69,21 @@ def _skip_group(at: int, end: int) -> int:
         elif wire_type == END_GROUP:
             depth -= 1
         else:
-            at = _skip_plain(at, end, wire_type)
+            at = skip_plain(at, end, wire_type)
             if at < 0:
                 return at
     return at
 
 
 @inlined
-def _skip_plain(at: int, end: int, wire_type: int) -> int:
+def skip_plain(at: int, end: int, wire_type: int) -> int:
+    """Return where a field that is no group ends, or an error where it does not end before `end`."""
     if wire_type == BYTES:
         head = read_u32(at, end)
         if head < 0:
             return head
+        if head & LOW_32 > LARGEST_LENGTH:
+            return OVERFLOW
         stop = at + (head >> 32) + (head & LOW_32)
     elif wire_type == VARINT:
         stop = varint_end(at, end)
@@ -96,7 +101,7 @@ def skip(at: int, end: int, tag: int) -> int:
     """Return where the field behind `tag` ends, or an error where it does not end before `end`."""
     if tag & 7 == GROUP:
         return _skip_group(at, end)
-    return _skip_plain(at, end, tag & 7)
+    return skip_plain(at, end, tag & 7)
 
 
 @inlined
@@ -162,8 +167,10 @@ def plain_member(at: int, end: int) -> int:
         is_plain = head >= 0 and place + (head >> 32) + (head & LOW_32) == end
     elif tag == DOUBLE_VALUE:
         is_plain = place + 8 == end
+    elif tag == INT_VALUE:
+        is_plain = varint_end(place, end) == end
     else:
-        is_plain = (tag == INT_VALUE or tag == BOOL_VALUE) and varint_end(place, end) == end
+        is_plain = tag == BOOL_VALUE and varint_end(place, end) == end
     return place | tag << _TAG_SHIFT if is_plain else 0
 
 

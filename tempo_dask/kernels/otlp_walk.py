@@ -6,7 +6,7 @@ when the message ends.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numba import njit, types
@@ -232,7 +232,7 @@ def _walk_piece(state: int, piece: int) -> bool:
 
 
 @njit(types.boolean(OUT_I64, U8, I64), cache=True, nogil=True, error_model="numpy")
-def walk(state_array: Any, data: Any, bounds: Any) -> bool:
+def walk(state_array, data, bounds):
     """Walk all requests of a group; return whether they were as checked.
 
     The state must hold addresses of buffers with the room that it says, which the check has counted.

@@ -8,22 +8,22 @@ in a register: a position behind what was read, or one of the negative error cod
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]  # it has no types
 from numba import njit, types
 from numba.extending import intrinsic
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def constants(numbers: Iterable[int]) -> tuple[Any, ...]:
+def constants(numbers: Iterable[int]) -> tuple[int, ...]:
     """Return numbers that Numba takes as int64.
 
     Of a Python number it makes a type of its own, and compiles a function anew for each one that it is called with.
     """
-    return tuple(map(np.int64, numbers))
+    return tuple(np.int64(number) for number in numbers)  # type: ignore[misc]  # to mypy they are numbers
 
 
 # Errors of the wire form; `otlp_check` has their texts.
@@ -32,14 +32,13 @@ TRUNCATED, OVERFLOW, BAD_WIRE_TYPE, BAD_FIELD_NUMBER, STRAY_END_GROUP, TOO_DEEP,
 # Wire types: the low three bits of a tag.
 VARINT, FIXED64, BYTES, GROUP, END_GROUP, FIXED32 = constants(range(6))
 
-LOW_32, LARGEST_LENGTH = constants((0xFFFFFFFF, 0x7FFFFFFF))
+LOW_32, LARGEST_LENGTH, FIRST_TAG = constants((0xFFFFFFFF, 0x7FFFFFFF, 1 << 3))
 (_HIGH_BITS,) = constants((0x8080808080808080 - (1 << 64),))  # of eight bytes, as int64
 
 
 def inlined(function: Function) -> Function:
     """Make a function part of the machine code of each kernel that calls it."""
-    compiled: Function = njit(forceinline=True, error_model="numpy")(function)
-    return compiled
+    return cast("Function", njit(forceinline=True, error_model="numpy")(function))
 
 
 def called(function: Function) -> Function:
@@ -47,32 +46,35 @@ def called(function: Function) -> Function:
 
     Each function is compiled on its own first, with all that it calls, so few layers of them compile faster.
     """
-    compiled: Function = njit(forceinline=False, error_model="numpy")(function)
-    return compiled
+    return cast("Function", njit(forceinline=False, error_model="numpy")(function))
+
+
+def emitted(generator: Callable[..., Any]) -> Any:
+    """Make a function of one that gives its signature and a generator of its LLVM instructions."""
+    return intrinsic(generator)
 
 
 def _loader(bits: int) -> Callable[[int], int]:
     """Return a function that loads an unsigned number of `bits` bits from an address of any alignment."""
 
-    @intrinsic  # type: ignore[untyped-decorator]  # Numba is partly typed
-    def load(_context, _address):  # type: ignore[no-untyped-def]  # as Numba wants it
-        def generate(_context, builder, _signature, arguments):  # type: ignore[no-untyped-def]
+    @emitted
+    def load(_context, _address):
+        def generate(_context, builder, _signature, arguments):
             number = ir.IntType(bits)
             value = builder.load(builder.inttoptr(arguments[0], number.as_pointer()), align=1)
             return value if bits == 64 else builder.zext(value, ir.IntType(64))
 
         return types.int64(types.int64), generate
 
-    loader: Callable[[int], int] = load
-    return loader
+    return cast("Callable[[int], int]", load)
 
 
 def _storer(bits: int) -> Callable[[int, int], None]:
     """Return a function that stores the low `bits` bits of a number at an address of any alignment."""
 
-    @intrinsic  # type: ignore[untyped-decorator]  # Numba is partly typed
-    def store(_context, _address, _value):  # type: ignore[no-untyped-def]  # as Numba wants it
-        def generate(_context, builder, _signature, arguments):  # type: ignore[no-untyped-def]
+    @emitted
+    def store(_context, _address, _value):
+        def generate(_context, builder, _signature, arguments):
             address, value = arguments
             number = ir.IntType(bits)
             value = value if bits == 64 else builder.trunc(value, number)
@@ -80,19 +82,19 @@ def _storer(bits: int) -> Callable[[int, int], None]:
 
         return types.void(types.int64, types.int64), generate
 
-    storer: Callable[[int, int], None] = store
-    return storer
+    return cast("Callable[[int, int], None]", store)
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # Numba is partly typed
-def stay_apart(_context):  # type: ignore[no-untyped-def]  # as Numba wants it
-    """Keep LLVM from copying the function that says so into its callers."""
-
-    def generate(_context, builder, _signature, _arguments):  # type: ignore[no-untyped-def]
+@emitted
+def _stay_apart(_context):
+    def generate(_context, builder, _signature, _arguments):
         builder.function.attributes.add("noinline")
 
     return types.void(), generate
 
+
+#: Keeps LLVM from copying the function that says so into its callers.
+stay_apart: Callable[[], None] = _stay_apart
 
 load_8 = _loader(8)
 load_16 = _loader(16)

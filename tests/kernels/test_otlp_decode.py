@@ -281,12 +281,12 @@ def test_columns_take_no_memory_out_of_proportion(monkeypatch: pytest.MonkeyPatc
 
 
 def seconds(body: bytes) -> float:
-    """Return how long decoding takes, the best of three."""
+    """Return how much of a processor's time decoding takes, the best of three."""
     best = float("inf")
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.thread_time()
         decode([body])
-        best = min(best, time.perf_counter() - start)
+        best = min(best, time.thread_time() - start)
     return best
 
 
@@ -304,6 +304,6 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_time_grows_with_what_is_sent_and_not_faster(name: str) -> None:
-    """Eight times as much may take at most thirty times as long: quadratic would be sixty-four."""
-    small, large = (seconds(HOSTILE[name](n)) for n in (12_500, 100_000))
-    assert large < 30 * max(small, 0.002)
+    """32 times as much may take at most 300 times as long, caches being small: quadratic would be 1024."""
+    small, large = (seconds(HOSTILE[name](n)) for n in (4_000, 128_000))
+    assert large < 300 * max(small, 0.001)
