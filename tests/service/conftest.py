@@ -1,4 +1,4 @@
-"""One server for the tests that leave it as they found it."""
+"""One server for all tests that leave it running; they carry the mark `xdist_group("server")`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from tests.serving import ServerProcess
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     with ServerProcess(tmp_path_factory.mktemp("server") / "data") as running:
         yield running

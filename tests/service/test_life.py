@@ -87,25 +87,7 @@ def test_flush_all_on_shutdown(tmp_path: Path) -> None:
         assert 'tempodb_blocklist_length{tenant="single-tenant"} 1.0' in server.ask("/metrics").text
 
 
-def test_counters(tmp_path: Path) -> None:
-    with ServerProcess(tmp_path / "data") as server:
-        server.push(body(range(10)))
-        server.push(b"")
-        server.push(b"\xff")
-        metrics = server.ask("/metrics").text.splitlines()
-        assert server.ask("/metrics", accept="application/openmetrics-text").text.endswith("# EOF\n")
-    size = len(body(range(10)))
-    for line in (
-        'tempo_receiver_accepted_spans{receiver="otlp/otlp_receiver",transport="http"} 10.0',
-        'tempo_receiver_refused_spans{receiver="otlp/otlp_receiver",transport="http"} 0.0',
-        'tempo_distributor_spans_received_total{tenant="single-tenant"} 10.0',
-        f'tempo_distributor_bytes_received_total{{tenant="single-tenant"}} {size}.0',
-    ):
-        assert line in metrics
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("after_s", [0.0, 1.5, 3.0])
+@pytest.mark.parametrize(("number", "after_s"), [(signal.SIGTERM, 1.0), (signal.SIGINT, 2.0)])
 def test_a_signal_ends_it_cleanly_at_any_time(tmp_path: Path, number: signal.Signals, after_s: float) -> None:
     """Also while it starts; only before Python itself is up, the signal's own way to end a process is right too."""
     ports = [
