@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from tempo_dask.engine.executors import Executor
 from tempo_dask.engine.requests import TagNamesRequest
@@ -11,7 +11,7 @@ from tempo_dask.engine.sources import SnapshotProvider, shards_of
 from tempo_dask.engine.tag_conditions import condition_of
 from tempo_dask.engine.tag_keys import INTRINSIC_TAGS
 from tempo_dask.physical.tag_names import known_names, names_work
-from tempo_dask.physical.tags import Tags
+from tempo_dask.physical.tags import Tag, fitting_tags
 from tempo_dask.plan.build_tags import build_tags
 from tempo_dask.plan.nodes import TimeRange
 from tempo_dask.plan.tag_nodes import TagNames
@@ -31,7 +31,7 @@ async def find_tag_names(request: TagNamesRequest, sources: SnapshotProvider, ex
     known = known_names(plan, names, shards)
     work = names_work(plan, names, shards, known, request.max_bytes)
     found = work.combine([known, await executor.run(work)])
-    scopes = _by_scope(found, request.limit)
+    scopes = _by_scope(fitting_tags(found, max_bytes=request.max_bytes), request.limit)
     if request.scope in (*_EVERY, _INTRINSIC):
         scopes = {**scopes, _INTRINSIC: INTRINSIC_TAGS}
     return TagNamesResult(scopes, QueryMetrics())
@@ -45,9 +45,9 @@ def _scopes(scope: str) -> tuple[AttributeScope, ...]:
     )
 
 
-def _by_scope(found: Tags, limit: int) -> Mapping[str, tuple[str, ...]]:
+def _by_scope(found: Iterable[Tag], limit: int) -> Mapping[str, tuple[str, ...]]:
     """Return the first `limit` keys of each scope (0: all)."""
     keys: dict[str, list[str]] = {}
-    for scope, key in sorted(found):
+    for scope, key in found:
         keys.setdefault(scope, []).append(key)
     return {scope: tuple(of_scope[: limit or None]) for scope, of_scope in keys.items()}

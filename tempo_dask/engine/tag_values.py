@@ -12,7 +12,7 @@ from tempo_dask.engine.tag_conditions import NOTHING, condition_of
 from tempo_dask.engine.tag_keys import VIRTUAL_VALUES, attributes_of_key, in_plain_scopes
 from tempo_dask.physical.distinct import type_text, value_text
 from tempo_dask.physical.tag_values import known_values, values_work
-from tempo_dask.physical.tags import Tags
+from tempo_dask.physical.tags import Tags, fitting_tags
 from tempo_dask.plan.build_tags import build_tags
 from tempo_dask.plan.nodes import TimeRange
 from tempo_dask.plan.tag_nodes import TagValues
@@ -32,7 +32,8 @@ _NO_VALUE = frozenset({StaticType.NIL, StaticType.ATTRIBUTE})
 async def find_key_values(request: KeyValuesRequest, sources: SnapshotProvider, executor: Executor) -> KeyValuesResult:
     """Return the values of a plain key in all scopes, and those that clients look for under it."""
     found = await _find(request, attributes_of_key(request.key), None, sources, executor)
-    texts = sorted({text for _, text in found}.union(VIRTUAL_VALUES.get(request.key, ())))
+    fitting = fitting_tags(found, max_bytes=request.max_bytes)
+    texts = sorted({text for _, text in fitting}.union(VIRTUAL_VALUES.get(request.key, ())))
     return KeyValuesResult(tuple(texts[: request.limit or None]), QueryMetrics())
 
 
@@ -44,7 +45,7 @@ async def find_tag_values(request: TagValuesRequest, sources: SnapshotProvider, 
         # Whatever the query says of the asked attribute itself but what it equals is there to be replaced.
         condition = condition_of(matchers.without(request.attribute))
         found = await _find(request, _places(request.attribute), condition, sources, executor)
-    values = (TagValue(type_, text) for type_, text in sorted(found))
+    values = (TagValue(type_, text) for type_, text in fitting_tags(found, max_bytes=request.max_bytes))
     return TagValuesResult(tuple(values)[: request.limit or None], QueryMetrics())
 
 

@@ -17,7 +17,7 @@ from tempo_dask.plan.nodes import Plan
 
 
 def counts_whole(part: SourceMeta | UnitMeta, plan: Plan) -> bool:
-    """Return whether all spans of a source or unit count: those whose traces are stitched do so elsewhere too."""
+    """Return whether all spans of a source or unit count."""
     return not plan.stages and part.start_ns >= plan.window.start_ns and part.end_ns <= plan.window.end_ns
 
 
@@ -30,9 +30,12 @@ class ChosenRows:
     _masks: dict[TableName, Mask] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, unit: ScanUnit, scan: UnitScan, plan: Plan) -> ChosenRows:
-        """Return the spans that pass the stages of a plan, of traces in its window."""
-        if counts_whole(unit.meta, plan):
+    def of(cls, unit: ScanUnit, scan: UnitScan, plan: Plan, *, with_split: bool = True) -> ChosenRows:
+        """Return the spans that pass the stages of a plan, of traces in its window.
+
+        Spans of stitched traces may be among them, unless `with_split` says that a part of a trace does not do.
+        """
+        if counts_whole(unit.meta, plan) and (with_split or not len(unit.excluded)):
             return cls(None, scan.reader)
         return cls(apply_stages(plan.stages, all_spans(unit, scan, plan.window), scan).mask, scan.reader)
 

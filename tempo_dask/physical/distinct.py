@@ -34,8 +34,6 @@ def distinct_texts(part: Part, rows: Mask | None = None) -> list[str]:
     if column.dictionary is not None:
         return used_texts(column, kept)
     data: npt.NDArray[Any] = column.data if kept is None else column.data[kept.view(np.bool_)]
-    if data.dtype == np.float64:
-        data = data + 0.0  # no zero is negative
     return [value_text(part.type, value) for value in np.unique(data).tolist()]
 
 
@@ -58,8 +56,8 @@ def kept_elements(column: Column, rows: Mask | None) -> Mask | None:
 
 
 def _float_text(value: float) -> str:
-    """Return a float without exponent, a whole one with a zero behind its point."""
-    text = repr(value)
+    """Return a float without exponent, a whole one with a zero behind its point; no zero is negative."""
+    text = repr(value + 0.0)
     return np.format_float_positional(value, trim="0") if "e" in text else _NO_NUMBERS.get(text, text)
 
 

@@ -63,7 +63,7 @@ def _task(unit: ScanUnit, plan: Plan, values: TagValues) -> ValuesTask:
     if counts_whole(meta, plan):
         sources = tuple(source for source in sources if not _is_listed(source, meta))
         if unit.unit:  # the first unit has all rows of the tables that units share
-            sources = tuple(source for source in sources if source.table not in ("resources", "scopes"))
+            sources = tuple(source for source in sources if not _is_shared(source))
     return ValuesTask(unit, sources)
 
 
@@ -74,6 +74,10 @@ def _sources(meta: SourceMeta, values: TagValues) -> Iterator[_Source]:
         operand = binder.operand(attribute)
         if isinstance(operand, AttributeColumns | IntrinsicColumn):
             yield operand
+
+
+def _is_shared(source: _Source) -> bool:
+    return isinstance(source, AttributeColumns) and source.table in ("resources", "scopes")
 
 
 def _is_listed(source: _Source, meta: SourceMeta) -> bool:
@@ -99,7 +103,9 @@ class ValuesChunk:
     def __call__(self, _number: int, task: ValuesTask) -> Tags:
         """Return pairs of type and text."""
         scan = UnitScan.of(task.unit)
-        chosen = ChosenRows.of(task.unit, scan, self.plan)
+        # Root, duration and structure are those of whole traces; attributes stay what they are.
+        with_split = all(isinstance(source, AttributeColumns) for source in task.sources)
+        chosen = ChosenRows.of(task.unit, scan, self.plan, with_split=with_split)
         if chosen.is_empty:
             return frozenset()
         found = (_distinct(source, chosen.rows(source.table), scan.reader) for source in task.sources)
