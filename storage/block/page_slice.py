@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage.block import thrift
-from storage.kernels.pages import LENGTH, OFFSET, UNCOMPRESSED, VALUES, find_pages, next_field, skip_value
+from storage.block.schema import element_count
+from storage.kernels.pages import LENGTH, OFFSET, STRUCT, UNCOMPRESSED, VALUES, find_pages, next_field, skip_value
 
 MAGIC = b"PAR1"
 #: A file ends with the length of its footer and its magic.
@@ -34,6 +35,7 @@ _ENCODINGS = {
     "BYTE_STREAM_SPLIT": 9,
 }
 _LIST = 9
+_LONG = 15
 
 
 class RowGroupPages:
@@ -66,25 +68,63 @@ def _static_fields(column: pq.ColumnChunkMetaData) -> bytes:
     )
 
 
-def schema_fields(footer: npt.NDArray[np.uint8]) -> bytes | None:
-    """Return fields 1 and 2 of a footer as they stand: version and schema. None where it begins otherwise."""
-    at = 0
-    for expected in (1, 2):
-        step, kind, value = next_field(footer, at, len(footer))
-        if value < 0 or step != 1 or (kind == _LIST) != (expected == 2):
-            return None
-        at = skip_value(footer, value, len(footer), kind)
-        if at < 0:
-            return None
-    return footer[:at].tobytes()
+class FileSchema:
+    """The schema of a file as its footer has it, cut into fields."""
+
+    def __init__(self, footer: npt.NDArray[np.uint8], schema: pa.Schema) -> None:
+        """Cut a footer. Raises ValueError where it is not laid out as Arrow does it."""
+        self._counts = [element_count(field.type) for field in schema]
+        stop = len(footer)
+        at = _skip_field(footer, 0)  # the version
+        _, kind, at = next_field(footer, at, stop)
+        at = _skip_elements(footer, _behind_list_header(footer, at) if kind == _LIST else -1, 1)  # the root
+        self._fields: list[bytes] = []
+        for count in self._counts:
+            behind = _skip_elements(footer, at, count)
+            self._fields.append(footer[at:behind].tobytes())
+            at = behind
+
+    def encode(self, fields: Sequence[int]) -> bytes:
+        """Return fields 1 and 2 of a footer: a version, and a schema of the fields given by number."""
+        root = thrift.binary(4, b"schema") + thrift.i32(1, len(fields)) + thrift.STOP
+        count = 1 + sum(self._counts[field] for field in fields)
+        elements = [root, *(self._fields[field] for field in fields)]
+        return thrift.i32(1, 2) + thrift.struct_list(1, elements, count)
+
+
+def _skip_field(data: npt.NDArray[np.uint8], at: int) -> int:
+    _, kind, value = next_field(data, at, len(data))
+    return int(skip_value(data, value, len(data), kind))
+
+
+def _behind_list_header(data: npt.NDArray[np.uint8], at: int) -> int:
+    """Return where a list's elements begin: behind its size and type, and the rest of a size of 15 or more."""
+    if data[at] >> 4 != _LONG:
+        return at + 1
+    return at + 2 + int(np.argmax(data[at + 1 : at + 6] < 0x80))
+
+
+def _skip_elements(data: npt.NDArray[np.uint8], at: int, count: int) -> int:
+    for _ in range(count):
+        at = int(skip_value(data, at, len(data), STRUCT))
+    if at < 0:
+        msg = "the footer is not laid out as expected"
+        raise ValueError(msg)
+    return at
 
 
 def slice_pages(
-    data: npt.NDArray[np.uint8], layout: RowGroupPages, schema: bytes, wanted: npt.NDArray[np.int64], page_rows: int
+    data: npt.NDArray[np.uint8],
+    layout: RowGroupPages,
+    schema: bytes,
+    columns: Sequence[int],
+    wanted: npt.NDArray[np.int64],
+    page_rows: int,
 ) -> pa.Buffer | None:
-    """Return a file of the pages `wanted` (ascending) of a row group, or None where its pages are cut otherwise.
+    """Return a file of some pages of some columns of a row group, or None where its pages are cut otherwise.
 
-    `data` are the bytes of the row group; `schema` is what `schema_fields` returned.
+    `data` are the bytes of the row group, `schema` is what `FileSchema` encoded for the fields of the Parquet
+    `columns`, `wanted` are the pages, ascending.
     """
     count = -(-layout.rows // page_rows)
     rows = int(np.minimum(page_rows, layout.rows - wanted * page_rows).sum())
@@ -93,14 +133,15 @@ def slice_pages(
     chunks: list[bytes] = []
     place = len(MAGIC)
     view = data.data
-    for (start, stop), static, is_flat in zip(layout.bounds, layout.static, layout.is_flat, strict=True):
+    for column in columns:
+        start, stop = layout.bounds[column]
         if find_pages(data, start - layout.start, stop - layout.start, wanted, count, found) < 0:
             return None
         table = found.reshape(-1, 4).tolist()
-        if is_flat and sum(page[VALUES] for page in table[1:]) != rows:
+        if layout.is_flat[column] and sum(page[VALUES] for page in table[1:]) != rows:
             return None
         parts += [view[page[OFFSET] : page[OFFSET] + page[LENGTH]] for page in table]
-        chunks.append(_column_chunk(static, place, table))
+        chunks.append(_column_chunk(layout.static[column], place, table))
         place += sum(page[LENGTH] for page in table)
     group = thrift.struct_list(1, chunks) + thrift.i64(1, place) + thrift.i64(1, rows) + thrift.STOP
     footer = schema + thrift.i64(1, rows) + thrift.struct_list(1, [group]) + thrift.binary(2, _WRITER) + thrift.STOP

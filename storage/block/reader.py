@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from storage.arrays import column_of, owners_within, single_chunk
 from storage.block.array_file import read_array
 from storage.block.files import BlockFiles
 from storage.block.meta import BlockMeta
-from storage.block.schema import TRACE_IDS, TRACE_ROWS, parquet_name
+from storage.block.schema import SPAN_COLUMNS, TRACE_IDS, TRACE_ROWS, parquet_name
 from storage.block.table_file import TableFile
 from storage.block.whole_traces import take_whole
 from storage.columns import REST_FIELD, REST_KEYS, Column, ScanSource, SourceMeta, SpanTables, TableName, TypeName
@@ -33,7 +34,7 @@ class Block(ScanSource):
         self.block_meta = meta
         self._files = files
         self._tables: dict[TableName, TableFile] = {}
-        self._index: TraceIndex | None = None
+        self._arrays: dict[str, npt.NDArray[Any]] = {}
         self._opening = threading.Lock()
 
     @classmethod
@@ -48,7 +49,7 @@ class Block(ScanSource):
 
     def read(self, table: TableName, name: str, unit: int) -> Column | None:
         """Return a column of one unit, or None where the block has no such column."""
-        array = self._array(table, REST_FIELD.name if name == REST_KEYS else name, unit)
+        array = self._column(table, REST_FIELD.name if name == REST_KEYS else name, unit)
         if array is None:
             return None
         if name == REST_KEYS:
@@ -59,16 +60,16 @@ class Block(ScanSource):
 
     def read_rest(self, table: TableName, key: str, unit: int) -> Mapping[TypeName, Column]:
         """Return the values of a key that `rest` holds, by type."""
-        rest = self._array(table, REST_FIELD.name, unit)
+        rest = self._column(table, REST_FIELD.name, unit)
         return {} if rest is None else rest_values(rest, key)
 
     def find(self, trace_ids: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
         """Return for each id (n, 16) its row in traces, or -1."""
-        return self._trace_index().find(trace_ids)
+        return self._index.find(trace_ids)
 
     def sorted_trace_ids(self) -> npt.NDArray[np.uint8]:
         """Return all trace ids (traces, 16), ascending bytewise; a memory map where the file is local."""
-        return self._trace_index().ids
+        return self._index.ids
 
     def take_traces(self, rows: Sequence[int]) -> SpanTables:
         """Return every column of the given traces, sorted, reading only the row groups that hold them."""
@@ -76,10 +77,13 @@ class Block(ScanSource):
         by_unit: dict[int, list[int]] = {}
         for row in sorted(rows):
             by_unit.setdefault(int(np.searchsorted(stops, row, side="right")), []).append(row)
-        parts = [take_whole(self._table, self.meta.units[unit], unit, wanted) for unit, wanted in by_unit.items()]
+        parts = [
+            take_whole(self._table, self._array(SPAN_COLUMNS), self.meta.units[unit], unit, wanted)
+            for unit, wanted in by_unit.items()
+        ]
         return parts[0] if len(parts) == 1 else merge(parts)
 
-    def _array(self, table: TableName, name: str, unit: int) -> pa.Array | None:
+    def _column(self, table: TableName, name: str, unit: int) -> pa.Array | None:
         """Return one column of one unit, or None where the block has no such column."""
         file = self._table(table)
         row_group = 0 if table in {"resources", "scopes"} else unit
@@ -99,11 +103,16 @@ class Block(ScanSource):
                     file = self._tables[table] = TableFile(self._files, table, size, self.block_meta.page_rows)
         return file
 
-    def _trace_index(self) -> TraceIndex:
-        """Return the index, opened once."""
-        if self._index is None:
+    def _array(self, name: str) -> npt.NDArray[Any]:
+        """Return the array of a file, opened once."""
+        array = self._arrays.get(name)
+        if array is None:
             with self._opening:
-                if self._index is None:
-                    ids, rows = (read_array(self._files, n, self.block_meta.files[n]) for n in (TRACE_IDS, TRACE_ROWS))
-                    self._index = TraceIndex(ids, rows)
-        return self._index
+                array = self._arrays.get(name)
+                if array is None:
+                    array = self._arrays[name] = read_array(self._files, name, self.block_meta.files[name])
+        return array
+
+    @property
+    def _index(self) -> TraceIndex:
+        return TraceIndex(self._array(TRACE_IDS), self._array(TRACE_ROWS))

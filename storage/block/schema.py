@@ -19,6 +19,7 @@ from storage.columns import TIME, ColumnMeta, TableName
 TABLES: tuple[TableName, ...] = ("spans", "traces", "resources", "scopes", "events", "links")
 TRACE_IDS = "trace_ids.npy"
 TRACE_ROWS = "trace_rows.npy"
+SPAN_COLUMNS = "span_columns.npy"
 
 _ROW_NUMBERS = {("spans", "trace"), ("traces", "first_span"), ("events", "span"), ("links", "span")}
 
@@ -66,3 +67,12 @@ def leaves(field: pa.Field, prefix: str = "") -> Iterator[tuple[str, pa.DataType
             yield from leaves(child, f"{path}.")
     else:
         yield path, field.type
+
+
+def element_count(type_: pa.DataType) -> int:
+    """Return how many elements of a Parquet schema a field of a type takes."""
+    if pa.types.is_list(type_):
+        return 2 + element_count(type_.value_type)
+    if pa.types.is_struct(type_):
+        return 1 + sum(element_count(child.type) for child in type_)
+    return 1

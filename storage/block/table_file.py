@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage.block.files import BlockFiles, RangeReader
-from storage.block.page_slice import FOOTER_END_BYTES, RowGroupPages, schema_fields, slice_pages
+from storage.block.page_slice import FOOTER_END_BYTES, FileSchema, RowGroupPages, slice_pages
 from storage.block.schema import leaves, parquet_name
 from storage.columns import TableName
 from storage.errors import DamagedBlock
@@ -20,6 +20,8 @@ Rows = npt.NDArray[np.int64]
 
 #: Pages are worth picking while they are at most this part of a row group.
 _FEW_PAGES = 0.5
+#: Resources and scopes are wanted with every trace; larger ones are read each time.
+_KEPT_BYTES = 1 << 20
 
 
 @contextmanager
@@ -27,7 +29,7 @@ def damage_told(name: str) -> Iterator[None]:
     """Turn what Arrow says of a file that it cannot read into DamagedBlock."""
     try:
         yield
-    except (pa.ArrowException, OSError, EOFError) as error:
+    except (pa.ArrowException, OSError, EOFError, ValueError) as error:
         msg = f"{name} cannot be read: {error}"
         raise DamagedBlock(msg) from error
 
@@ -50,8 +52,8 @@ class TableFile:
             footer = pq.read_metadata(source)
             schema = pq.ParquetFile(source, metadata=footer).schema_arrow
             self._strings = [field.name for field in schema if field.type == pa.string()]
-            self._file = self._open(source, footer)
-            self._schema_fields = schema_fields(self._range(size - FOOTER_END_BYTES - footer.serialized_size, size))
+            self._file = self._open(source, self._strings, footer)
+            footer_bytes = self._range(size - FOOTER_END_BYTES - footer.serialized_size, size)
         self.schema = self._file.schema_arrow
         self._leaves: dict[str, Sequence[int]] = {}
         first = 0
@@ -60,6 +62,9 @@ class TableFile:
             self._leaves[field.name] = range(first, first + count)
             first += count
         self._layouts: dict[int, RowGroupPages] = {}
+        self._kept: pa.Table | None = None
+        with damage_told(self._name):
+            self._stored_schema = FileSchema(footer_bytes, self.schema)
 
     def _map(self) -> pa.Buffer | None:
         """Return a local file mapped into memory. Raises DamagedBlock if its size is wrong."""
@@ -75,12 +80,13 @@ class TableFile:
             return pa.BufferReader(self._mapped)
         return pa.PythonFile(RangeReader(self._files, self._name, self._size))
 
-    def _open(self, source: pa.NativeFile, footer: pq.FileMetaData | None = None) -> pq.ParquetFile:
+    @staticmethod
+    def _open(source: pa.NativeFile, strings: list[str], footer: pq.FileMetaData | None = None) -> pq.ParquetFile:
         return pq.ParquetFile(
             source,
             metadata=footer,
             pre_buffer=False,
-            read_dictionary=self._strings,
+            read_dictionary=strings,
             page_checksum_verification=True,
         )
 
@@ -101,27 +107,47 @@ class TableFile:
         """Return all columns of one row group. Raises DamagedBlock."""
         return self._read(self._file, row_group)
 
+    def read_whole(self) -> pa.Table:
+        """Return all rows of a file of one row group, which are kept while they are few. Raises DamagedBlock."""
+        if self._kept is not None:
+            return self._kept
+        table = self.read_row_group(0)
+        if table.nbytes <= _KEPT_BYTES:
+            self._kept = table
+        return table
+
     def _read(self, file: pq.ParquetFile, row_group: int, columns: Sequence[int] | None = None) -> pa.Table:
         with damage_told(self._name):
             return file.reader.read_row_group(row_group, column_indices=columns, use_threads=False)
 
-    def read_around(self, row_group: int, rows: Rows) -> tuple[pa.Table, Rows]:
-        """Return all columns of some part of a row group that holds `rows` (ascending), and where they are in it."""
+    def read_around(self, row_group: int, rows: Rows, columns: Collection[str] | None = None) -> tuple[pa.Table, Rows]:
+        """Return some part of a row group that holds `rows` (ascending), and where they are in it.
+
+        It has the given columns, or all, in the file's order.
+        """
+        chosen = [at for at, name in enumerate(self.schema.names) if columns is None or name in columns]
         if not len(rows):
-            return self.schema.empty_table(), rows
+            return pa.schema([self.schema.field(at) for at in chosen]).empty_table(), rows
         pages, page_of_row = np.unique(rows // self._page_rows, return_inverse=True)
-        table = self._read_pages(row_group, pages)
+        table = self._read_pages(row_group, pages, chosen)
         if table is None:
-            return self.read_row_group(row_group), rows
+            return self._read(self._file, row_group, self._leaves_of(chosen)), rows
         return table, page_of_row * self._page_rows + rows % self._page_rows
 
-    def _read_pages(self, row_group: int, pages: Rows) -> pa.Table | None:
+    def _leaves_of(self, fields: Sequence[int]) -> Sequence[int]:
+        return [leaf for field in fields for leaf in self._leaves[self.schema.names[field]]]
+
+    def _read_pages(self, row_group: int, pages: Rows, fields: Sequence[int]) -> pa.Table | None:
         """Return the rows of some pages, or None where the whole row group must be read."""
         layout = self._layouts.get(row_group)
         if layout is None:
             layout = self._layouts[row_group] = RowGroupPages(self._file.metadata, row_group)
-        if self._schema_fields is None or len(pages) > _FEW_PAGES * layout.rows / self._page_rows:
+        if len(pages) > _FEW_PAGES * layout.rows / self._page_rows:
             return None
         data = self._range(layout.start, layout.stop)
-        sliced = slice_pages(data, layout, self._schema_fields, pages, self._page_rows)
-        return None if sliced is None else self._read(self._open(pa.BufferReader(sliced)), 0)
+        schema = self._stored_schema.encode(fields)
+        sliced = slice_pages(data, layout, schema, self._leaves_of(fields), pages, self._page_rows)
+        if sliced is None:
+            return None
+        names = {self.schema.names[field] for field in fields}
+        return self._read(self._open(pa.BufferReader(sliced), [n for n in self._strings if n in names]), 0)

@@ -48,11 +48,12 @@ def text_list(step: int, values: Iterable[str]) -> bytes:
     return _list(step, _BINARY, [varint(len(text)) + text for text in map(str.encode, values)])
 
 
-def struct_list(step: int, values: Sequence[bytes]) -> bytes:
-    """Return a field of structs, each given with its stop."""
-    return _list(step, _STRUCT, values)
+def struct_list(step: int, values: Sequence[bytes], count: int | None = None) -> bytes:
+    """Return a field of structs, given with their stops; `count` is their number where several are given as one."""
+    return _list(step, _STRUCT, values, count)
 
 
-def _list(step: int, kind: int, values: Sequence[bytes]) -> bytes:
-    size = bytes((len(values) << 4 | kind,)) if len(values) < 15 else bytes((0xF0 | kind,)) + varint(len(values))
+def _list(step: int, kind: int, values: Sequence[bytes], count: int | None = None) -> bytes:
+    count = len(values) if count is None else count
+    size = bytes((count << 4 | kind,)) if count < 15 else bytes((0xF0 | kind,)) + varint(count)
     return bytes((step << 4 | _LIST,)) + size + b"".join(values)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from storage.arrays import single_chunk, values
+from storage.block.presence import Presence, columns_of
 from storage.block.table_file import TableFile
 from storage.columns import SpanTables, TableName, UnitMeta
 from storage.pick import pick_traces, runs
@@ -17,7 +18,11 @@ Rows = npt.NDArray[np.int64]
 
 
 def take_whole(
-    open_table: Callable[[TableName], TableFile], unit: UnitMeta, number: int, rows: Sequence[int]
+    open_table: Callable[[TableName], TableFile],
+    presence: Presence,
+    unit: UnitMeta,
+    number: int,
+    rows: Sequence[int],
 ) -> SpanTables:
     """Return every column of the given traces (ascending rows of `traces`) of the unit `number`, sorted."""
     traces, at = open_table("traces").read_around(number, np.asarray(rows, np.int64) - unit.first_trace)
@@ -25,7 +30,8 @@ def take_whole(
     firsts = _numbers(traces, "first_span") - unit.first_span
     counts = _numbers(traces, "span_count")
     wanted = runs(firsts, counts)
-    spans, places = open_table("spans").read_around(number, wanted)
+    file = open_table("spans")
+    spans, places = file.read_around(number, wanted, columns_of(presence, file.schema, wanted + unit.first_span))
     first_places = places[np.cumsum(counts) - counts]
 
     def owned(table: TableName) -> pa.Table:
@@ -39,8 +45,8 @@ def take_whole(
 
     tables = SpanTables(
         spans=spans,
-        resources=open_table("resources").read_row_group(0),
-        scopes=open_table("scopes").read_row_group(0),
+        resources=open_table("resources").read_whole(),
+        scopes=open_table("scopes").read_whole(),
         events=owned("events"),
         links=owned("links"),
         traces=_renumbered(traces, "first_span", first_places),

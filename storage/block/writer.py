@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 
 from storage.arrays import single_chunk
 from storage.block.meta import DESCRIPTION, BlockMeta, FileMeta
-from storage.block.schema import TABLES, TRACE_IDS, TRACE_ROWS, Encodings, choose_encodings, parquet_name
+from storage.block.presence import find_presence
+from storage.block.schema import SPAN_COLUMNS, TABLES, TRACE_IDS, TRACE_ROWS, Encodings, choose_encodings, parquet_name
 from storage.columns import SpanTables, TableName, UnitMeta
 from storage.describe import describe_source
 from storage.take import take_array
@@ -24,7 +25,7 @@ from storage.trace_index import TraceIndex
 #: Spans in a unit, which is a row group; FORMAT.md says what larger and smaller ones cost.
 UNIT_SPANS = 131_072
 #: Rows in a page, the same in all columns, so that a run of rows is a run of pages.
-PAGE_ROWS = 8_192
+PAGE_ROWS = 16_384
 #: A dictionary beyond this size is given up for plain values.
 _DICTIONARY_BYTES = 64 << 20
 #: Pages end after a number of rows, whatever their size.
@@ -64,6 +65,7 @@ def write_block(
     index = TraceIndex.of(single_chunk(tables.table("traces").column("trace_id")))
     files[TRACE_IDS] = _npy(index.ids)
     files[TRACE_ROWS] = _npy(index.rows)
+    files[SPAN_COLUMNS] = _npy(find_presence(tables.spans))
     meta = BlockMeta(
         source=source,
         node=node,

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from storage.block.files import BlockFiles, MemoryFiles, StoredFiles
 from storage.block.meta import DESCRIPTION, BlockMeta
+from storage.block.presence import columns_of, find_presence
 from storage.block.reader import Block
 from storage.block.table_file import TableFile
 from storage.block.writer import EncodedBlock, write_block
@@ -152,6 +153,18 @@ def test_a_few_rows_are_a_few_pages(shared: Path, name: str) -> None:
             assert part.take(pa.array(places)).to_pylist() == whole.take(pa.array(rows)).to_pylist()
 
 
+def test_columns_of_a_stripe_are_known(shared: Path) -> None:
+    spans = recorded_tables(shared, "small").spans
+    for table in (spans, spans[13:], spans[:129], spans[:0], pa.concat_tables([spans[5:50], spans[300:]])):
+        presence = find_presence(table)
+        assert presence.shape[0] == -(-table.num_rows // 128)
+        for first in range(0, table.num_rows, 128):
+            stripe = table[first : first + 128]
+            found = columns_of(presence, table.schema, np.array([first, first + stripe.num_rows - 1]))
+            own = {name for name in table.column_names if "::" not in name and name != "rest"}
+            assert found == own | {n for n in table.column_names if stripe.column(n).null_count < stripe.num_rows}
+
+
 def test_pages_cut_otherwise_are_read_whole(shared: Path) -> None:
     tables = recorded_tables(shared, "small")
     encoded = encode(tables, page_rows=64)
@@ -195,7 +208,9 @@ def read_all(block: Block) -> None:
     block.take_traces([0])
 
 
-@pytest.mark.parametrize("name", [f"{table}.parquet" for table in TABLES] + ["trace_ids.npy", "trace_rows.npy"])
+@pytest.mark.parametrize(
+    "name", [f"{table}.parquet" for table in TABLES] + ["trace_ids.npy", "trace_rows.npy", "span_columns.npy"]
+)
 @pytest.mark.parametrize("harm", ["missing", "short", "zeros"])
 def test_bad_files_are_told(shared: Path, tmp_path: Path, name: str, harm: str) -> None:
     encoded = encode(recorded_tables(shared, "small"))
@@ -204,7 +219,7 @@ def test_bad_files_are_told(shared: Path, tmp_path: Path, name: str, harm: str) 
     files = {n: data for n, data in encoded.files.items() if n != name} | ({name: bad[harm]} if harm in bad else {})
     broken = EncodedBlock(files, encoded.meta)
     for block in (in_memory(broken), on_disk(broken, tmp_path)):
-        with pytest.raises(StorageError, match=r"trace_|parquet"):
+        with pytest.raises(StorageError, match=r"npy|parquet"):
             read_all(block)
 
 

@@ -1,0 +1,56 @@
+"""Which columns a run of spans needs: a bit for each stripe of spans and each column that may be all null in it.
+
+A trace has a few dozen of the hundred and more attributes of its block; the others need not be read for it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from storage.arrays import single_chunk, validity
+from storage.columns import REST_FIELD, is_attribute_column
+
+#: Spans in a stripe; a multiple of 8.
+STRIPE_ROWS = 128
+
+Presence = npt.NDArray[np.uint8]
+
+
+def optional_columns(schema: pa.Schema) -> list[str]:
+    """Return the columns that have a bit, in order: attributes and `rest`."""
+    return [name for name in schema.names if is_attribute_column(name) or name == REST_FIELD.name]
+
+
+def find_presence(spans: pa.Table) -> Presence:
+    """Return (stripes, bytes) bits, those of the first columns lowest in the first byte: has any row a value?"""
+    stripes = -(-spans.num_rows // STRIPE_ROWS)
+    names = optional_columns(spans.schema)
+    present = np.zeros((stripes, len(names)), np.bool_)
+    for at, name in enumerate(names):
+        present[:, at] = _has_values(single_chunk(spans.column(name)), stripes)
+    return np.packbits(present, axis=1, bitorder="little")
+
+
+def _has_values(array: pa.Array, stripes: int) -> npt.NDArray[np.bool_]:
+    bits = validity(array)
+    if bits is None:
+        return np.full(stripes, array.null_count < len(array))
+    if array.offset:
+        bits = np.packbits(array.is_valid().to_numpy(zero_copy_only=False), bitorder="little")
+    padded = np.zeros(stripes * STRIPE_ROWS // 8, np.uint8)
+    used = -(-len(array) // 8)
+    padded[:used] = bits[:used]
+    if len(array) % 8:
+        padded[used - 1] &= (1 << len(array) % 8) - 1
+    present: npt.NDArray[np.bool_] = np.any(padded.reshape(stripes, STRIPE_ROWS // 8) != 0, axis=1)
+    return present
+
+
+def columns_of(presence: Presence, schema: pa.Schema, rows: npt.NDArray[np.int64]) -> set[str]:
+    """Return the columns of spans that the given rows (of the block) may have a value in."""
+    optional = optional_columns(schema)
+    bits = np.bitwise_or.reduce(presence[np.unique(rows // STRIPE_ROWS)], axis=0)
+    present = np.unpackbits(bits, count=len(optional), bitorder="little")
+    return set(schema.names) - {name for name, is_present in zip(optional, present, strict=True) if not is_present}
