@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tempo_dask.kernels.otlp_intern import (
+    STRING_BYTES,
     UNNUMBERED,
     address_of,
     find_or_add,
@@ -20,6 +21,7 @@ from tempo_dask.kernels.otlp_state import (
     KEY_ADDRESS,
     KEYS,
     LAST_KEY,
+    STRING_ADDRESS,
     get,
     next_number,
     put,
@@ -54,9 +56,9 @@ from tempo_dask.kernels.otlp_wire import (
 #: The dictionary of the strings of a key is this one plus the number of the key; own columns have those below.
 (KEY_DICTIONARIES,) = constants((9,))
 
-# An attribute: number of the key (high half) and row of its owner (low half); a value (of strings the address in the
-# table of strings; of what is not plain where the KeyValue lies); the type, a bit where the key repeats on its owner,
-# and the size of the KeyValue (0: no value).
+# An attribute: number of the key (high half) and row of its owner (low half); a value (of strings the place in the
+# table of strings and the number in the dictionary, in the halves; of what is not plain where the KeyValue lies); the
+# type, a bit where the key repeats on its owner, and the size of the KeyValue (0: no value).
 _OWNER, _VALUE, _TYPE, ATTRIBUTE_BYTES = constants(range(0, 32, 8))
 REPEATED, SIZE_SHIFT = constants((1 << 4, 5))
 
@@ -110,7 +112,8 @@ def _find_key(state: int, table: int, at: int, size: int) -> int:
 def _payload(state: int, number: int, value_type: int, place: int, end: int, whole: int) -> int:
     if value_type == STR:
         head = read_u32(place, end)
-        return intern(state, KEY_DICTIONARIES + number, place + (head >> 32), head & LOW_32)
+        string = intern(state, KEY_DICTIONARIES + number, place + (head >> 32), head & LOW_32)
+        return (string - get(state, STRING_ADDRESS)) // STRING_BYTES << 32 | number_of(string)
     if value_type == INT:
         return varint(place, varint_end(place, end))
     if value_type == FLOAT:

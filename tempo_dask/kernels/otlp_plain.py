@@ -12,7 +12,6 @@ from storage.columns import STRING
 from tempo_dask.kernels.otlp_attributes import KEY_DICTIONARIES
 from tempo_dask.kernels.otlp_choose import Columns, Numbers, places, staged_column, staged_type
 from tempo_dask.kernels.otlp_decode import RECORDS, Walked
-from tempo_dask.kernels.otlp_intern import number_of
 from tempo_dask.kernels.otlp_strings import Dictionaries
 from tempo_dask.kernels.otlp_values import BOOL, FLOAT, INT, STR
 from tempo_dask.kernels.otlp_wire import LOW_32
@@ -48,7 +47,7 @@ def _scatter(
         row = owner & LOW_32
         bits[valid_at[column] + (row >> 3)] |= 1 << (row & 7)
         if value_type == STR:
-            codes[data_at[column] + row] = number_of(staged[i, 1])
+            codes[data_at[column] + row] = staged[i, 1] & LOW_32
         elif value_type == BOOL:
             bits[data_at[column] + (row >> 3)] |= staged[i, 1] << (row & 7)
         else:

@@ -26,8 +26,8 @@ _ENDS = types.Array(types.int32, 2, "C")
 _ENTRIES, _KEY_BYTES, _STRING_BYTES, _OTHER_BYTES = range(4)
 
 
-@njit(types.void(RECORDS, I64, I32, RECORDS, RECORDS), cache=True, nogil=True, error_model="numpy")
-def _measure(staged: Any, queue: Any, column_of: Any, keys: Any, totals: Any) -> None:
+@njit(types.void(RECORDS, I64, I32, RECORDS, RECORDS, RECORDS), cache=True, nogil=True, error_model="numpy")
+def _measure(staged: Any, queue: Any, column_of: Any, keys: Any, strings: Any, totals: Any) -> None:
     """Add up by table (rows of `totals`): entries, bytes of keys, of strings, of other values."""
     for i in range(queue.size):
         owner, payload, kind = staged[queue[i]]
@@ -37,7 +37,7 @@ def _measure(staged: Any, queue: Any, column_of: Any, keys: Any, totals: Any) ->
         totals[table, _ENTRIES] += 1
         totals[table, _KEY_BYTES] += size_of(string)
         if staged_type(kind) == STR:
-            totals[table, _STRING_BYTES] += size_of(payload)
+            totals[table, _STRING_BYTES] += strings[payload >> 32, 1]
         elif staged_type(kind) > BOOL:
             totals[table, _OTHER_BYTES] += other_size(payload, payload + (kind >> SIZE_SHIFT))
 
@@ -47,6 +47,7 @@ def _measure(staged: Any, queue: Any, column_of: Any, keys: Any, totals: Any) ->
         RECORDS,
         I64,
         I32,
+        RECORDS,
         RECORDS,
         types.int64,
         OUT_I32,
@@ -66,6 +67,7 @@ def _fill(
     queue: Any,
     column_of: Any,
     keys: Any,
+    strings: Any,
     table: int,
     counts: Any,
     kinds: Any,
@@ -93,8 +95,9 @@ def _fill(
         value_type = staged_type(kind)
         kinds[entry] = value_type if value_type <= BOOL else OTHER
         if value_type == STR:
-            copy(np.int64(string_data.ctypes.data) + ends[1, entry], address_of(payload), size_of(payload))
-            ends[1, entry + 1] += size_of(payload)
+            at, size = strings[payload >> 32][:2]
+            copy(np.int64(string_data.ctypes.data) + ends[1, entry], at, size)
+            ends[1, entry + 1] += size
         elif value_type <= BOOL:
             words[entry] = payload
         else:
@@ -107,7 +110,7 @@ def _fill(
 def rest_arrays(walked: Walked, columns: Columns, queue: Numbers) -> list[pa.Array]:
     """Return the column `rest` of each table; rows that have nothing in it are null."""
     totals = np.zeros((int(TABLES), 4), np.int64)
-    _measure(walked.attributes, queue, columns.column_of, walked.keys, totals)
+    _measure(walked.attributes, queue, columns.column_of, walked.keys, walked.strings, totals)
     return [
         _rest_array(walked, columns, queue, table, sizes) if sizes[0] else pa.nulls(rows, REST)
         for table, (rows, sizes) in enumerate(zip(walked.rows, totals.tolist(), strict=True))
@@ -121,7 +124,19 @@ def _rest_array(walked: Walked, columns: Columns, queue: Numbers, table: int, si
     words = np.zeros(entries, np.int64)
     ends = np.zeros((3, entries + 1), np.int32)
     data = [np.empty(size, np.uint8) for size in data_sizes]
-    _fill(walked.attributes, queue, columns.column_of, walked.keys, table, counts, kinds, words, ends, *data)
+    _fill(
+        walked.attributes,
+        queue,
+        columns.column_of,
+        walked.keys,
+        walked.strings,
+        table,
+        counts,
+        kinds,
+        words,
+        ends,
+        *data,
+    )
     children = [
         pa.StringArray.from_buffers(entries, pa.py_buffer(ends[0]), pa.py_buffer(data[0])),
         _child(pa.string(), kinds == STR, ends[1], data[1]),
