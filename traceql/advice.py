@@ -53,10 +53,11 @@ def _word_at(after: str) -> str:
 
 
 def _closest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that is most like `word`, letter case aside."""
+    """The known word that is most like `word`, or begins with it, letter case aside."""
     by_folded = {name.lower(): name for name in known}
     close = get_close_matches(word.lower(), by_folded, n=1, cutoff=0.7)
-    return by_folded[close[0]] if close else None
+    begun = [name for name in by_folded if name.startswith(f"{word.lower()}_")]
+    return by_folded[(close or begun)[0]] if close or begun else None
 
 
 def _double_equals(before: str, after: str, _message: str) -> str | None:

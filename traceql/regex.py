@@ -44,13 +44,15 @@ _TOKEN = re.compile(
     | (?P<escape>\\[pP](?:\{\^?\w+\}|\w)|\\x\{[0-9a-fA-F]+\}|\\[0-7]{1,3}|\\.)
     | (?P<group>\((?:\?(?:[imsU]*(?:-[imsU]+)?[:)]|P?<\w+>))?)
     | (?P<close>\))
-    | (?P<set>\[\^?\]?(?:\[:\^?\w+:\]|\\[pPx]\{[^}]*\}|\\.|[^\]\\])*\])
+    | (?P<set>\[(?:\^\]|\^(?!\])|\]|(?![\]^]))(?:\[:.{0,99}?:\]|\\[pPx]\{[^}]*\}|\\.|[^\]\\])*\])
     | (?P<repeat>(?:[*+?]|\{\d+(?:,\d*)?\})\??)
     | (?P<other>.)
     """,
     re.DOTALL | re.VERBOSE,
 )
-_IN_SET = re.compile(r"\[:\^?\w+:\]|\\[pP](?:\{\^?\w+\}|\w)|\\x\{[0-9a-fA-F]+\}|\\[0-7]{1,3}|\\.|.", re.DOTALL)
+_IN_SET = re.compile(r"\[:.{0,99}?:\]|\\[pP](?:\{\^?\w+\}|\w)|\\x\{[0-9a-fA-F]+\}|\\[0-7]{1,3}|\\.|.", re.DOTALL)
+# In groups, because Python repeats no bare anchor.
+_ANCHORS = {r"\z": r"(?:\Z)", r"\A": r"(?:\A)", r"\b": r"(?:\b)", r"\B": r"(?:\B)"}
 _KEPT_ESCAPE = re.compile(r"\\(?:[abABdDsSwWfnrtvx]|[^a-zA-Z0-9])", re.DOTALL)
 _POSIX = {
     "alnum": "0-9A-Za-z",
@@ -69,7 +71,19 @@ _POSIX = {
     "xdigit": "0-9A-Fa-f",
 }
 _ASCII = r"\x00-\x7f"
+_LETTERS = {"Lu": "A-Z", "Ll": "a-z", "L": "A-Za-z", "Latin": "A-Za-z", "Any": _ASCII}
 _UNICODE = {"N": "0-9", "Z": r"\s", "P": r"!-/:-@\[-`{-~", "S": "$+<=>^`|~"}
+
+
+_CATEGORY = re.compile("C[cfos]?|L[lmotu]?|M[cen]?|N[dlo]?|P[cdefios]?|S[ckmo]?|Z[lps]?")
+_SCRIPT = re.compile(
+    "Arabic|Armenian|Balinese|Bengali|Bopomofo|Braille|Buginese|Canadian_Aboriginal|Cherokee|Common|Coptic|Cuneiform|"
+    "Cypriot|Cyrillic|Deseret|Devanagari|Egyptian_Hieroglyphs|Ethiopic|Georgian|Glagolitic|Gothic|Greek|Gujarati|"
+    "Gurmukhi|Han|Hangul|Hanunoo|Hebrew|Hiragana|Inherited|Javanese|Kannada|Katakana|Kayah_Li|Khmer|Lao|Latin|Lepcha|"
+    "Limbu|Linear_B|Lisu|Malayalam|Mongolian|Myanmar|New_Tai_Lue|Nko|Ogham|Old_Italic|Old_Persian|Oriya|Osmanya|"
+    "Phoenician|Runic|Samaritan|Saurashtra|Sinhala|Sundanese|Syriac|Tagalog|Tagbanwa|Tai_Le|Tai_Tham|Tamil|Telugu|"
+    "Thaana|Thai|Tibetan|Tifinagh|Ugaritic|Vai|Yi"
+)
 
 
 class _Translation:
@@ -139,8 +153,11 @@ class _Translation:
             return ")" * len(self.flags[-1]) + "|" + "".join(self.flags[-1])
         if text == "[":
             raise RegexError("missing closing ]")
-        if text == "$" and not any("m" in flag for level in self.flags for flag in level):
-            return r"\Z"
+        if text == "$":
+            is_multiline = any("m" in flag for level in self.flags for flag in level)
+            return "(?:$)" if is_multiline else r"(?:\Z)"
+        if text == "^":
+            return "(?:^)"
         return "\\" + text if text in "{}" else text
 
 
@@ -149,8 +166,8 @@ def _escape(text: str) -> str:
     if text[1] in "pP" and len(text) > 2:
         inside, is_negated = _unicode_class(text)
         return f"[{'^' * is_negated}{inside}]"
-    if text == r"\z":
-        return r"\Z"
+    if text in _ANCHORS:
+        return _ANCHORS[text]
     return _character(text)
 
 
@@ -175,12 +192,12 @@ def _unicode_class(text: str) -> tuple[str, bool]:
     name = text[2:].strip("{}")
     is_negated = (text[1] == "P") != name.startswith("^")
     name = name.lstrip("^")
-    if name[0] in _UNICODE and len(name) <= 2:
+    is_category = _CATEGORY.fullmatch(name) is not None
+    if is_category and name[0] in _UNICODE:
         return _UNICODE[name[0]], is_negated
-    ascii_letters = {"Lu": "A-Z", "Ll": "a-z", "L": "A-Za-z", "Latin": "A-Za-z"}.get(name, "")
-    if not ascii_letters and not re.fullmatch(r"[CLM][a-z]?|[A-Z][a-z]+(_[A-Z][a-z]+)*", name):
+    if name not in _LETTERS and not is_category and not _SCRIPT.fullmatch(name):
         raise RegexError(f"invalid character class range: {text}")
-    return ascii_letters + r"\x80-\U0010ffff", is_negated
+    return _LETTERS.get(name, "") + r"\x80-\U0010ffff", is_negated
 
 
 def _character_set(text: str) -> str:
@@ -196,10 +213,7 @@ def _character_set(text: str) -> str:
 
 def _set_item(item: str, *, is_first: bool, follows_dash: bool) -> str:
     if item.startswith("[:"):
-        name = item[2:-2]
-        if name.lstrip("^") not in _POSIX or name.startswith("^"):
-            raise RegexError(f"invalid character class range: {item}")
-        return _POSIX[name]
+        return _posix_class(item)
     if item[:2] in (r"\p", r"\P") and len(item) > 2:
         inside, is_negated = _unicode_class(item)
         return _ASCII if is_negated else inside
@@ -210,3 +224,15 @@ def _set_item(item: str, *, is_first: bool, follows_dash: bool) -> str:
     if item in (r"\b", r"\B", r"\A"):
         raise RegexError(f"invalid escape sequence: {item}")
     return _character(item)
+
+
+def _posix_class(item: str) -> str:
+    """The inside of a bracket for `[:alpha:]` or `[:^alpha:]`."""
+    name = item[2:-2]
+    inside = _POSIX.get(name.removeprefix("^"))
+    if inside is None:
+        raise RegexError(f"invalid character class range: {item}")
+    if not name.startswith("^"):
+        return inside
+    others = (chr(point) for point in range(128) if not re.fullmatch(f"[{inside}]", chr(point)))
+    return "".join(map(re.escape, others)) + r"\x80-\U0010ffff"

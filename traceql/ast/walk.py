@@ -62,7 +62,7 @@ def rebuild(node: AnyNode, change: Callable[[Node], Node]) -> AnyNode:
             continue
         if after is not value:
             changed[name] = after
-    return cast(AnyNode, change(replace(node, **changed) if changed else node))
+    return cast("AnyNode", change(replace(node, **changed) if changed else node))
 
 
 def _rebuilt(items: tuple[object, ...], change: Callable[[Node], Node]) -> tuple[object, ...]:
