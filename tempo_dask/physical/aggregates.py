@@ -22,7 +22,7 @@ Numbers = npt.NDArray[np.float64]
 def aggregate(node: Aggregate, spansets: Spansets, scan: UnitScan) -> Values:
     """Return the aggregate of each set; no value where none of its spans has a number."""
     if node.operand is None:
-        counts = np.bincount(spansets.numbers[spansets.mask.view(np.bool_)], minlength=len(spansets.traces))
+        counts = np.bincount(spansets.sets.numbers[spansets.mask.view(np.bool_)], minlength=len(spansets.sets.traces))
         return Values(len(counts), (Part(StaticType.INT, Column(counts.astype(np.int64))),))
     values = scalars(values_in(scan.binder.operand(node.operand), "spans", scan.reader))
     by_type: dict[StaticType, Reduced] = {}
@@ -30,12 +30,12 @@ def aggregate(node: Aggregate, spansets: Spansets, scan: UnitScan) -> Values:
         if part.type.is_numeric:  # a type may come twice: of the span and of its resource
             reduced = _reduced(part, spansets)
             by_type[part.type] = _joined([by_type[part.type], reduced]) if part.type in by_type else reduced
-    return Values(len(spansets.traces), tuple(_parts(node.function, by_type)))
+    return Values(len(spansets.sets.traces), tuple(_parts(node.function, by_type)))
 
 
 def _reduced(part: Part, spansets: Spansets) -> Reduced:
     mask = spansets.mask if part.column.valid is None else spansets.mask & part.column.valid
-    return reduce_by_group(part.column.data, mask, spansets.numbers, len(spansets.traces))
+    return reduce_by_group(part.column.data, mask, spansets.sets.numbers, len(spansets.sets.traces))
 
 
 def _parts(function: AggregateFunction, by_type: Mapping[StaticType, Reduced]) -> list[Part]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from tempo_dask.kernels.traces import count_matches
 from tempo_dask.physical.all_stages import apply_stages
 from tempo_dask.physical.shown_values import Shown
-from tempo_dask.physical.spansets import Spansets, UnitScan, all_spans
+from tempo_dask.physical.spansets import Spansets, TraceSets, UnitScan, all_spans
 from tempo_dask.physical.units import ScanUnit
 from tempo_dask.plan.nodes import NewestTraces, Plan
 
@@ -75,13 +75,18 @@ class MatchChunk:
 
     def _sets(self, spansets: Spansets, scan: UnitScan, trace: int) -> Iterator[MatchedSet]:
         """Yield the spansets of a trace, in the order of their first spans."""
-        first, stop = scan.reader.offsets[trace : trace + 2]
+        first, stop = scan.reader.offsets[trace : trace + 2].tolist()
         rows = first + np.flatnonzero(spansets.mask[first:stop])
-        numbers = spansets.numbers[rows]
+        if isinstance(spansets.sets, TraceSets):
+            yield self._set(rows, trace, spansets)
+            return
+        numbers = spansets.sets.numbers[rows]
         for number in dict.fromkeys(numbers.tolist()):
-            members = rows[numbers == number]
-            attributes = tuple((key, values[number]) for key, values in spansets.attributes)
-            yield MatchedSet(len(members), tuple(members[: self.newest.spans_per_set].tolist()), attributes)
+            yield self._set(rows[numbers == number], number, spansets)
+
+    def _set(self, rows: npt.NDArray[np.int64], number: int, spansets: Spansets) -> MatchedSet:
+        attributes = tuple((key, values[number]) for key, values in spansets.attributes)
+        return MatchedSet(len(rows), tuple(rows[: self.newest.spans_per_set].tolist()), attributes)
 
 
 def newest_of(partials: Iterable[Matches], *, limit: int) -> Matches:

@@ -67,7 +67,8 @@ class UnitReader:
     def rest(self, table: TableName, key: str) -> Mapping[TypeName, Column]:
         """Return the values of a key that has no column of its own, by type."""
         if (table, key) not in self._rests:
-            self._rests[table, key] = self.source.read_rest(table, key, self.unit)
+            is_there = self.has_rest_key(table, key).any()
+            self._rests[table, key] = self.source.read_rest(table, key, self.unit) if is_there else {}
         return self._rests[table, key]
 
     def has_rest_key(self, table: TableName, key: str) -> Mask:

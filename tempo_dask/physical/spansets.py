@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -31,17 +32,54 @@ class UnitScan:
         return cls(UnitReader(unit.source, unit.unit), Binder(unit.source.meta))
 
 
+class Sets(Protocol):
+    """Which spanset each span of a unit belongs to; sets are numbered trace by trace."""
+
+    @property
+    def numbers(self) -> SetNumbers:
+        """The set of each span."""
+        ...
+
+    @property
+    def traces(self) -> SetNumbers:
+        """The trace of each set."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TraceSets(Sets):
+    """One set for each trace."""
+
+    reader: UnitReader
+
+    @property
+    def numbers(self) -> SetNumbers:
+        """The trace of each span."""
+        return self.reader.trace_numbers
+
+    @property
+    def traces(self) -> SetNumbers:
+        """Each trace."""
+        return np.arange(self.reader.row_count("traces"), dtype=np.uint32)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSets(Sets):
+    """Sets that divide the spans of a trace."""
+
+    numbers: SetNumbers
+    traces: SetNumbers
+
+
 @dataclass(frozen=True, slots=True)
 class Spansets:
-    """Disjoint spansets of the traces of a unit: the spans where `mask` is 1, by the number of their set.
+    """Disjoint spansets of the traces of a unit: the spans where `mask` is 1, by their set.
 
-    Sets are numbered trace by trace, `traces` says which one each belongs to. `attributes` are those of the sets:
-    a key, and a value for each set.
+    `attributes` are those of the sets: a key, and a value for each set.
     """
 
     mask: Mask
-    numbers: SetNumbers
-    traces: npt.NDArray[np.uint32]
+    sets: Sets
     attributes: tuple[tuple[str, tuple[Shown, ...]], ...] = field(default=())
 
     @property
@@ -52,7 +90,7 @@ class Spansets:
     @property
     def occupied(self) -> Mask:
         """Which sets still have a span."""
-        return any_of_owner(self.mask, self.numbers, len(self.traces))
+        return any_of_owner(self.mask, self.sets.numbers, len(self.sets.traces))
 
     def only(self, mask: Mask) -> Spansets:
         """Return the sets with only the spans where `mask` is 1."""
@@ -60,7 +98,7 @@ class Spansets:
 
     def only_sets(self, kept: Mask) -> Spansets:
         """Return only the sets where `kept` is 1."""
-        return self.only(look_up(self.numbers, kept))
+        return self.only(look_up(self.sets.numbers, kept))
 
 
 def all_spans(unit: ScanUnit, scan: UnitScan, window: TimeRange | None) -> Spansets:
@@ -70,9 +108,9 @@ def all_spans(unit: ScanUnit, scan: UnitScan, window: TimeRange | None) -> Spans
     if len(unit.excluded):
         eligible = np.ones(reader.row_count("traces"), np.uint8) if eligible is None else eligible
         eligible[unit.excluded - unit.meta.first_trace] = 0
-    spans = reader.row_count("spans")
-    mask = np.ones(spans, np.uint8) if eligible is None else spread(eligible, reader.offsets)
-    return Spansets(mask, reader.trace_numbers, np.arange(reader.row_count("traces"), dtype=np.uint32))
+    if eligible is None:
+        return Spansets(np.ones(reader.row_count("spans"), np.uint8), TraceSets(reader))
+    return Spansets(spread(eligible, reader.offsets), TraceSets(reader))
 
 
 def _overlapping(unit: ScanUnit, reader: UnitReader, window: TimeRange) -> Mask | None:

@@ -16,6 +16,6 @@ from traceql.operators import LogicalOperator
 @apply_stage.register
 def _chain(stage: SpansetChain, spansets: Spansets, scan: UnitScan) -> Spansets:
     sides = [apply_stage(operand, spansets, scan).mask for operand in stage.operands]
-    occupied = [any_of_owner(side, spansets.numbers, len(spansets.traces)) for side in sides]
+    occupied = [any_of_owner(side, spansets.sets.numbers, len(spansets.sets.traces)) for side in sides]
     holds = reduce(and_ if stage.op is LogicalOperator.AND else or_, occupied)
     return replace(spansets, mask=reduce(or_, sides), attributes=()).only_sets(holds)

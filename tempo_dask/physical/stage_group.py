@@ -6,7 +6,7 @@ import numpy as np
 
 from tempo_dask.physical.groups import Label, group_by
 from tempo_dask.physical.shown_values import Shown
-from tempo_dask.physical.spansets import Spansets, UnitScan
+from tempo_dask.physical.spansets import GroupSets, Spansets, UnitScan
 from tempo_dask.physical.stages import apply_stage
 from traceql import shown
 from traceql.ast import Attribute, GroupBy, Intrinsic
@@ -21,7 +21,7 @@ def _group(stage: GroupBy, spansets: Spansets, scan: UnitScan) -> Spansets:
     labels = [label if label is not None else without for (label,) in groups.labels]
     numbers = {label: number for number, label in reversed(list(enumerate(labels)))}
     codes = np.array([numbers[label] for label in labels])[groups.codes]
-    pairs = spansets.numbers.astype(np.int64) * len(labels) + codes
+    pairs = spansets.sets.numbers.astype(np.int64) * len(labels) + codes
     chosen = spansets.mask.view(np.bool_)
     seen, found = np.unique(pairs[chosen], return_inverse=True)
     split = np.zeros(len(pairs), np.uint32)
@@ -29,7 +29,8 @@ def _group(stage: GroupBy, spansets: Spansets, scan: UnitScan) -> Spansets:
     old = seen // len(labels)
     values = tuple(_shown(labels[pair % len(labels)]) for pair in seen.tolist())
     kept = tuple((key, tuple(of[number] for number in old.tolist())) for key, of in spansets.attributes)
-    return Spansets(spansets.mask, split, spansets.traces[old], (*kept, (shown(stage), values)))
+    sets = GroupSets(split, spansets.sets.traces[old])
+    return Spansets(spansets.mask, sets, (*kept, (shown(stage), values)))
 
 
 def _shown(label: Label) -> Shown:

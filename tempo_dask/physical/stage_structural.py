@@ -10,7 +10,7 @@ import numpy as np
 from tempo_dask.errors import QueryFailed
 from tempo_dask.kernels.predicates import Mask, look_up
 from tempo_dask.kernels.structure import Trees
-from tempo_dask.physical.spansets import Spansets, UnitScan
+from tempo_dask.physical.spansets import Spansets, TraceSets, UnitScan
 from tempo_dask.physical.stages import apply_stage
 from traceql.ast import SpansetExpression, SpansetOperation
 from traceql.operators import Relation, StructuralOperator
@@ -47,12 +47,12 @@ def _related(op: StructuralOperator, lhs: Mask, rhs: Mask, trees: Trees) -> Mask
 def _single(side: SpansetExpression, spansets: Spansets, scan: UnitScan) -> Mask:
     """Return the spans of one side, which must be one spanset of each spanset that came in."""
     found = apply_stage(side, spansets, scan)
-    if len(found.traces) != len(spansets.traces):
+    if found.sets is not spansets.sets:
         sets = np.flatnonzero(found.occupied)
-        firsts = np.zeros(len(found.traces), np.int64)
+        firsts = np.zeros(len(found.sets.traces), np.int64)
         spans = np.flatnonzero(found.mask)[::-1]
-        firsts[found.numbers[spans]] = spans
-        if len(np.unique(spansets.numbers[firsts[sets]])) < len(sets):
+        firsts[found.sets.numbers[spans]] = spans
+        if len(np.unique(spansets.sets.numbers[firsts[sets]])) < len(sets):
             msg = "spanset operators are not supported for multiple spansets per trace. consider using coalesce()"
             raise QueryFailed(msg)
     return found.mask
@@ -60,11 +60,14 @@ def _single(side: SpansetExpression, spansets: Spansets, scan: UnitScan) -> Mask
 
 def _layers(spansets: Spansets) -> list[Mask]:
     """Return masks that part the spans so that no two sets of a trace are in one: relations hold within a set."""
-    traces, count = spansets.traces, len(spansets.traces)
-    if count == len(np.unique(traces)):
+    if isinstance(spansets.sets, TraceSets):
         return [np.ones(len(spansets.mask), np.uint8)]
-    ranks = np.arange(count) - np.searchsorted(traces, traces)
-    return [look_up(spansets.numbers, (ranks == rank).astype(np.uint8)) for rank in range(int(ranks.max()) + 1)]
+    traces = spansets.sets.traces
+    ranks = np.arange(len(traces)) - np.searchsorted(traces, traces)
+    return [
+        look_up(spansets.sets.numbers, (ranks == rank).astype(np.uint8))
+        for rank in range(int(ranks.max(initial=0)) + 1)
+    ]
 
 
 def _trees(scan: UnitScan) -> Trees:

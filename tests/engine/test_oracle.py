@@ -79,6 +79,8 @@ def shown(value: Static) -> str:
             return format_duration(int(value.value))
         case StaticType.NIL:
             return "nil"
+        case StaticType.FLOAT:
+            return repr(float(value.value))
         case StaticType.STATUS | StaticType.KIND:
             return value.value.name.lower()
     return value.value if isinstance(value.value, str) else repr(value.value)
