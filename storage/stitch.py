@@ -8,13 +8,10 @@ Clocks disagree and pieces of a trace may lie far apart in time, so all sources 
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
-from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,9 +20,9 @@ from storage.chunk import Chunk
 from storage.columns import ScanSource
 from storage.kernels.search import find_ids, shared_ids
 from storage.merge import merge
+from storage.remembered import Remembered
 
 Rows = npt.NDArray[np.int64]
-T = TypeVar("T")
 
 #: A source with this many times fewer traces is searched for in the other, not merged with it.
 _LOPSIDED = 16
@@ -43,33 +40,20 @@ class Stitching:
     source: Chunk | None
 
 
-class _Remembered(Generic[T]):
-    """Results by key, the least recently used given up."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._results: OrderedDict[Hashable, T] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get_or_make(self, key: Hashable, make: Callable[[], T]) -> T:
-        with self._lock:
-            if key in self._results:
-                self._results.move_to_end(key)
-                return self._results[key]
-        result = make()
-        with self._lock:
-            self._results[key] = result
-            while len(self._results) > self._limit:
-                self._results.popitem(last=False)
-        return result
-
-
-_pairs: _Remembered[tuple[Rows, Rows]] = _Remembered(1 << 17)
-_stitched: _Remembered[Chunk] = _Remembered(4)
+#: A few snapshots, and what their split traces make; the sources of a snapshot, pair by pair.
+_stitchings: Remembered[tuple[str, ...], Stitching] = Remembered(4)
+_pairs: Remembered[tuple[str, str], tuple[Rows, Rows]] = Remembered(1 << 17)
 
 
 def stitch(sources: Sequence[ScanSource]) -> Stitching:
-    """Find the traces that lie in more than one source, and gather them whole, no span twice."""
+    """Find the traces that lie in more than one source, and gather them whole, no span twice.
+
+    What a set of sources makes is remembered; several threads that ask for it at once wait for one of them.
+    """
+    return _stitchings.get_or_make(tuple(source.meta.id for source in sources), partial(_stitch, sources))
+
+
+def _stitch(sources: Sequence[ScanSource]) -> Stitching:
     found: dict[str, list[Rows]] = {}
     for first, second in combinations(sources, 2):
         key = (first.meta.id, second.meta.id)
@@ -78,11 +62,8 @@ def stitch(sources: Sequence[ScanSource]) -> Stitching:
             found.setdefault(first.meta.id, []).append(of_first)
             found.setdefault(second.meta.id, []).append(of_second)
     excluded = {source_id: np.unique(np.concatenate(rows)) for source_id, rows in found.items()}
-    if not excluded:
-        return Stitching({}, None)
     split = [source for source in sources if source.meta.id in excluded]
-    ids = tuple(source.meta.id for source in split)
-    return Stitching(excluded, _stitched.get_or_make(ids, partial(_gather, split, excluded)))
+    return Stitching(excluded, _gather(split, excluded) if split else None)
 
 
 def _shared(first: ScanSource, second: ScanSource) -> tuple[Rows, Rows]:

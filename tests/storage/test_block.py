@@ -18,6 +18,7 @@ from storage.block.meta import DESCRIPTION, BlockMeta
 from storage.block.presence import columns_of, find_presence
 from storage.block.reader import Block
 from storage.block.table_file import TableFile
+from storage.block.verify import find_damage
 from storage.block.writer import EncodedBlock, write_block
 from storage.chunk import Chunk
 from storage.columns import SpanTables
@@ -33,7 +34,7 @@ from tests.storage.strategies import spans
 from tests.storage.test_merge import assert_same
 from tests.storage.test_nested_sets import SPAN
 
-QUICK = settings(deadline=None, max_examples=20)
+QUICK = settings(deadline=None, max_examples=15)
 
 
 def encode(tables: SpanTables, unit_spans: int = 131_072, page_rows: int = 50) -> EncodedBlock:
@@ -129,9 +130,9 @@ def test_a_stranger_reads_the_same_with_pyarrow(shared: Path) -> None:
             assert stored[column].to_pylist() == tables.table(name)[column].to_pylist()
 
 
-def test_traces_are_read_by_many_threads_at_once(shared: Path, tmp_path: Path) -> None:
-    tables = recorded_tables(shared, "small")
-    block = on_disk(encode(tables, 500), tmp_path)
+def test_columns_are_read_by_many_threads_at_once(shared: Path, tmp_path: Path) -> None:
+    tables = recorded_tables(shared, "essvt")
+    block = on_disk(encode(tables, 400), tmp_path)
     with ThreadPoolExecutor(4) as pool:
         for done in [pool.submit(assert_reads, block, tables) for _ in range(4)]:
             done.result()
@@ -245,3 +246,18 @@ def test_descriptions_that_say_nothing_are_refused(shared: Path) -> None:
     with pytest.raises(DamagedBlock, match=r"format is 2\.0"):
         BlockMeta.decode(seal({**fields, "format": "2.0"}))
     assert BlockMeta.decode(seal({**fields, "format": "1.7"})).id == "b"
+
+
+def test_all_damage_is_found(shared: Path) -> None:
+    encoded = encode(recorded_tables(shared, "essvt"))
+    files = dict(encoded.files)
+    assert list(find_damage(encoded.meta, MemoryFiles(files))) == []
+    links = bytearray(files["links.parquet"])
+    links[len(links) // 2] ^= 1
+    files["links.parquet"] = bytes(links)
+    files["spans.parquet"] = bytes(files["spans.parquet"])[:-1]
+    del files["trace_rows.npy"]
+    found = dict(find_damage(encoded.meta, MemoryFiles(files)))
+    assert set(found) == {"links.parquet", "spans.parquet", "trace_rows.npy"}
+    assert "checksum" in found["links.parquet"]
+    assert "missing" in found["trace_rows.npy"]

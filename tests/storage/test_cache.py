@@ -69,6 +69,8 @@ def test_what_is_larger_than_the_budget_is_not_kept() -> None:
     assert cache.get_or_read(source, "spans", "x", 0) is not None
     assert cache.used_bytes == 0
     assert cache.get_or_read(source, "spans", "absent", 0) is None
+    assert cache.get_or_read(source, "spans", "absent", 0) is None
+    assert [name for _, name, _ in source.reads] == ["x", "absent"]
 
 
 def test_a_source_can_be_forgotten() -> None:

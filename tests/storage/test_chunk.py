@@ -20,7 +20,7 @@ from tests.storage.strategies import spans
 from tests.storage.test_merge import assert_same
 from tests.storage.test_nested_sets import SPAN
 
-QUICK = settings(deadline=None, max_examples=25)
+QUICK = settings(deadline=None, max_examples=15)
 
 
 @QUICK

@@ -17,7 +17,7 @@ from tests.storage.builder import tables_of
 from tests.storage.strategies import spans
 
 #: Rows are made one by one, which is slow where the machine is busy.
-QUICK = settings(deadline=None, max_examples=40)
+QUICK = settings(deadline=None, max_examples=25)
 TABLES = ("spans", "traces", "resources", "scopes", "events", "links")
 
 

@@ -21,7 +21,7 @@ from tests.storage.strategies import scalars, texts, values
 from tests.storage.test_merge import assert_same, cut
 from tests.storage.test_nested_sets import a_span
 
-QUICK = settings(deadline=None, max_examples=40)
+QUICK = settings(deadline=None, max_examples=25)
 LIMIT = 2
 
 

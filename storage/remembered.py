@@ -1,0 +1,79 @@
+"""Results kept by key within a budget, each made once however many threads ask for it at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
+
+
+def _one(_result: object) -> int:
+    return 1
+
+
+class Remembered(Generic[K, T]):
+    """Results by key; beyond the budget the least recently used are given up. For many threads.
+
+    `cost` says what a result takes of the budget: without it, each takes 1.
+    """
+
+    def __init__(self, budget: int, cost: Callable[[T], int] = _one) -> None:
+        self._budget = budget
+        self._cost = cost
+        self._results: OrderedDict[K, tuple[T, int]] = OrderedDict()
+        self._making: dict[K, Future[T]] = {}
+        self._lock = threading.Lock()
+        self.used = 0
+        self.hits = 0
+        self.misses = 0
+
+    def get_or_make(self, key: K, make: Callable[[], T]) -> T:
+        """Return the result of a key, made where it is not known. All who wait for it get what `make` raises."""
+        with self._lock:
+            kept = self._results.get(key)
+            if kept is not None:
+                self._results.move_to_end(key)
+                self.hits += 1
+                return kept[0]
+            promised = self._making.get(key)
+            if promised is None:
+                mine: Future[T] = Future()
+                self._making[key] = mine
+                self.misses += 1
+        return self._make(key, mine, make) if promised is None else promised.result()
+
+    def _make(self, key: K, promise: Future[T], make: Callable[[], T]) -> T:
+        try:
+            result = make()
+        except BaseException as error:
+            with self._lock:
+                del self._making[key]
+            promise.set_exception(error)
+            raise
+        with self._lock:
+            del self._making[key]
+            self._keep(key, result)
+        promise.set_result(result)
+        return result
+
+    def _keep(self, key: K, result: T) -> None:
+        """Add a result and give up old ones; the lock is held."""
+        cost = self._cost(result)
+        if cost > self._budget:
+            return
+        self._results[key] = (result, cost)
+        self.used += cost
+        while self.used > self._budget:
+            _, (_, freed) = self._results.popitem(last=False)
+            self.used -= freed
+
+    def forget(self, is_meant: Callable[[K], bool]) -> None:
+        """Give up the results of some keys."""
+        with self._lock:
+            for key in [key for key in self._results if is_meant(key)]:
+                self.used -= self._results.pop(key)[1]
