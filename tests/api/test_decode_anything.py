@@ -11,16 +11,24 @@ from hypothesis import strategies as st
 from tempo_dask.api.decode_arguments import Arguments
 from tempo_dask.api.decode_metrics import decode_query_instant, decode_query_range
 from tempo_dask.api.decode_search import decode_search
+from tempo_dask.api.decode_tag_requests import decode_key_values, decode_tag_names, decode_tag_values
 from tempo_dask.api.decode_trace import decode_trace
 from tempo_dask.api.limits import RequestLimits
-from tempo_dask.engine.requests import RangeRequest, SearchRequest, TraceRequest
+from tempo_dask.engine.requests import (
+    KeyValuesRequest,
+    RangeRequest,
+    SearchRequest,
+    TagNamesRequest,
+    TagValuesRequest,
+    TraceRequest,
+)
 from tempo_dask.errors import TempoDaskError
 
 NOW_NS = 1_700_000_000_000_000_000
-Request = SearchRequest | RangeRequest | TraceRequest
+Request = SearchRequest | RangeRequest | TraceRequest | TagNamesRequest | KeyValuesRequest | TagValuesRequest
 
 PARAMETERS = """
-q query tags start end since step limit spss minDuration maxDuration exemplars maxSeries mode rf1After
+q query tags start end since step limit scope spss minDuration maxDuration exemplars maxSeries mode rf1After
 """
 
 names = st.sampled_from(PARAMETERS.split())
@@ -43,9 +51,12 @@ def _trace(arguments: Arguments) -> Request:
         lambda arguments: decode_search(arguments, "t", NOW_NS, RequestLimits()),
         lambda arguments: decode_query_range(arguments, "t", NOW_NS, RequestLimits()),
         lambda arguments: decode_query_instant(arguments, "t", NOW_NS, RequestLimits()),
+        lambda arguments: decode_tag_names(arguments, "t", NOW_NS, RequestLimits()),
+        lambda arguments: decode_key_values("a", arguments, "t", NOW_NS, RequestLimits()),
+        lambda arguments: decode_tag_values(arguments.text("q"), arguments, "t", NOW_NS, RequestLimits()),
         _trace,
     ],
-    ids=["search", "range", "instant", "trace"],
+    ids=["search", "range", "instant", "names", "values of keys", "values", "trace"],
 )
 @settings(deadline=None, max_examples=300)
 @given(values=parameters)
