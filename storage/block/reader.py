@@ -19,6 +19,7 @@ from storage.block.table_file import TableFile
 from storage.block.whole_traces import take_whole
 from storage.columns import REST_FIELD, REST_KEYS, Column, ScanSource, SourceMeta, SpanTables, TableName, TypeName
 from storage.merge import merge
+from storage.remembered import Remembered
 from storage.rest_values import rest_keys, rest_values
 from storage.trace_index import TraceIndex
 from storage.traces import SERVICE_COLUMNS, services_column
@@ -41,6 +42,10 @@ class Block(ScanSource):
     def open(cls, meta: BlockMeta, read: BlockFiles) -> Block:
         """Return the block that `meta` describes, its files read through `read`."""
         return cls(meta, read)
+
+    def __reduce__(self) -> tuple[object, tuple[BlockMeta, BlockFiles]]:
+        """Travel to another process as where the block lies."""
+        return _arrived, (self.block_meta, self._files)
 
     @property
     def meta(self) -> SourceMeta:
@@ -116,3 +121,11 @@ class Block(ScanSource):
     @property
     def _index(self) -> TraceIndex:
         return TraceIndex(self._array(TRACE_IDS), self._array(TRACE_ROWS))
+
+
+#: Blocks that came from other processes, by tenant and id, so that their footers are read once.
+_ARRIVED: Remembered[tuple[str, str], Block] = Remembered(1_000)
+
+
+def _arrived(meta: BlockMeta, files: BlockFiles) -> Block:
+    return _ARRIVED.get_or_make((meta.source.tenant, meta.source.id), lambda: Block.open(meta, files))

@@ -72,7 +72,7 @@ class ClusterExecutor:
         waiting = dict(zip(futures, shares, strict=True))
         found = work.combine(())
         try:
-            for future in as_completed(futures):  # type: ignore[no-untyped-call]
+            for future in as_completed(futures, loop=self._client.loop):  # type: ignore[no-untyped-call]
                 if cancelled is not None and cancelled.is_set():
                     msg = "the query was cancelled"
                     raise QueryFailed(msg)

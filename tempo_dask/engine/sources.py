@@ -24,14 +24,15 @@ class SnapshotProvider(Protocol):
 
 
 async def shards_of(provider: SnapshotProvider, tenant: str) -> tuple[Shard, ...]:
-    """Return the sources of a tenant, and one more that has the traces which lie in several of them."""
+    """Return the sources of a tenant, stitched off the event loop."""
     sources = await provider.snapshot(tenant)
+    return stitched(sources) if len(sources) < 2 else await asyncio.to_thread(stitched, sources)
+
+
+def stitched(sources: Sequence[ScanSource]) -> tuple[Shard, ...]:
+    """Return the sources, and one more that has the traces which lie in several of them."""
     if len(sources) < 2:
         return tuple(Shard(source) for source in sources)
-    return await asyncio.to_thread(_stitched, sources)
-
-
-def _stitched(sources: Sequence[ScanSource]) -> tuple[Shard, ...]:
     found = stitch(sources)
     whole = tuple(
         Shard(source, found.excluded[source.meta.id]) if source.meta.id in found.excluded else Shard(source)

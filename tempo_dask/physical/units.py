@@ -34,6 +34,10 @@ class ScanUnit:
         """What is known of the unit."""
         return self.source.meta.units[self.unit]
 
+    def __dask_tokenize__(self) -> tuple[str, str, int, bytes]:
+        """Return what Dask may know the unit by: rows of a source never change, its tenant keeps it apart."""
+        return self.source.meta.tenant, self.source.meta.id, self.unit, self.excluded.tobytes()
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shard:
