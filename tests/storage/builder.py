@@ -21,8 +21,31 @@ from storage.columns import (
     TypeName,
     column_name,
 )
-from tests.otlp_oracle import WRAP, Attributes, Span, Value
+from tests.otlp_oracle import WRAP, Attributes, Resource, Span, Value
+from tests.otlp_oracle import Scope as OtlpScope
 
+#: A root span with nothing to it, to be varied.
+SPAN = Span(
+    trace_id=bytes(15) + b"\x07",
+    span_id=bytes(7) + b"\x01",
+    parent_span_id=None,
+    start=1_000,
+    end=1_001,
+    name="",
+    kind=1,
+    status=0,
+    status_message="",
+    trace_state="",
+    flags=0,
+    attributes=(),
+    dropped_attributes=0,
+    dropped_events=0,
+    dropped_links=0,
+    events=(),
+    links=(),
+    resource=Resource(),
+    scope=OtlpScope(),
+)
 _SCALARS = ("str", "int", "float", "bool")
 
 

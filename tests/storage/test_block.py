@@ -27,12 +27,11 @@ from storage.local_objects import LocalStore
 from storage.merge import merge
 from storage.sealed_json import seal, unseal
 from tests.otlp_oracle import Span, tables_to_spans
-from tests.storage.builder import tables_of
+from tests.storage.builder import SPAN, tables_of
 from tests.storage.recorded import recorded_tables
 from tests.storage.source_contract import TABLES, assert_described, assert_finds, assert_reads
 from tests.storage.strategies import spans
 from tests.storage.test_merge import assert_same
-from tests.storage.test_nested_sets import SPAN
 
 QUICK = settings(deadline=None, max_examples=15)
 

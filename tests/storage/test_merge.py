@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storage.columns import SpanTables
+from storage.errors import BadColumns
 from storage.merge import merge
-from tests.otlp_oracle import Span, by_id, tables_to_spans
-from tests.storage.builder import tables_of
+from tests.otlp_oracle import Event, Span, by_id, tables_to_spans
+from tests.storage.builder import SPAN, tables_of
 from tests.storage.strategies import spans
 
 #: Rows are made one by one, which is slow where the machine is busy.
@@ -66,3 +69,40 @@ def test_merging_what_is_merged_changes_nothing(sent: list[Span], at: int) -> No
     assert_same(merge([once]), once)
     halves = [merge([part]) for part in cut(sent, [at])]
     assert_same(merge([*halves, *halves]), once)
+
+
+def with_column(tables: SpanTables, name: str, values: object) -> SpanTables:
+    at = tables.spans.column_names.index(name)
+    return replace(tables, spans=tables.spans.set_column(at, name, values))
+
+
+def test_tables_that_do_not_hold_together_are_refused() -> None:
+    good = tables_of([SPAN, replace(SPAN, kind=2)])
+    codes = pa.DictionaryArray.from_arrays(pa.array([0, 7], pa.int32()), pa.array(["a"]), safe=False)
+    bad = {
+        "points outside resources": with_column(good, "resource", pa.array([0, 1], pa.uint32())),
+        "points outside spans": replace(good, events=EVENTS.set_column(0, "span", pa.array([2], pa.uint32()))),
+        "lack the columns kind": replace(good, spans=good.spans.drop_columns(["kind"])),
+        "is of type string": with_column(good, "name", pa.array(["a", "b"])),
+        "must not hold nulls": with_column(good, "name", pa.array(["a", None]).dictionary_encode()),
+        "outside its dictionary": with_column(good, "name", codes),
+    }
+    for what, tables in bad.items():
+        with pytest.raises(BadColumns, match=what):
+            merge([tables])
+
+
+EVENTS = tables_of([replace(SPAN, events=(Event(1, "e", (), 0),))]).events
+
+
+def test_many_spans_of_one_id_are_told_apart_by_content() -> None:
+    """What shares trace, id, kind and start is sorted at once: no pair of spans is compared twice."""
+    count = 20_000
+    template = tables_of([SPAN]).spans
+    same = pa.concat_tables([template] * count).combine_chunks()
+    flags = pa.array([n // 2 for n in range(count)], pa.uint32())
+    at = same.column_names.index("flags")
+    tables = replace(tables_of([SPAN]), spans=same.set_column(at, "flags", flags))
+    merged = merge([tables])
+    assert merged.spans.column("flags").to_pylist() == list(range(count // 2))
+    assert merged.table("traces").column("span_count").to_pylist() == [count // 2]

@@ -14,33 +14,12 @@ from hypothesis import strategies as st
 from storage.columns import SpanTables
 from storage.kernels.number import break_cycles, find_parents, number_nested
 from storage.merge import merge
-from tests.otlp_oracle import Link, Resource, Scope, Span
-from tests.storage.builder import tables_of
+from tests.otlp_oracle import Link, Span
+from tests.storage.builder import SPAN, tables_of
 from tests.storage.strategies import tree_spans
 
 QUICK = settings(deadline=None, max_examples=100)
 SERVER, CLIENT = 2, 3
-SPAN = Span(
-    trace_id=bytes(15) + b"\x07",
-    span_id=bytes(8),
-    parent_span_id=None,
-    start=1_000,
-    end=1_001,
-    name="",
-    kind=1,
-    status=0,
-    status_message="",
-    trace_state="",
-    flags=0,
-    attributes=(),
-    dropped_attributes=0,
-    dropped_events=0,
-    dropped_links=0,
-    events=(),
-    links=(),
-    resource=Resource(),
-    scope=Scope(),
-)
 
 
 def a_span(number: int, parent: int | None = None, start: int = 1_000, **fields: object) -> Span:
