@@ -29,4 +29,4 @@ OUT_BOOL = types.Array(types.boolean, 1, "C")
 
 def returns(*parts: types.Type) -> types.Type:
     """Return the type of several results."""
-    return types.Tuple(parts)  # type: ignore[no-untyped-call]  # Numba's types are not annotated
+    return types.Tuple(parts)

@@ -54,7 +54,8 @@ def column(table: pa.Table, name: str) -> list[Any]:
 
 def times(table: pa.Table, name: str) -> np.ndarray[Any, np.dtype[np.uint64]]:
     """Return a column of times as unsigned nanoseconds, as they were sent."""
-    return table.column(name).cast(pa.int64()).to_numpy().view(np.uint64)
+    signed: np.ndarray[Any, np.dtype[np.int64]] = table.column(name).cast(pa.int64()).to_numpy()
+    return signed.view(np.uint64)
 
 
 def span_rows(tables: SpanTables) -> SpanRows:
