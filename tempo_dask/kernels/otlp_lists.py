@@ -41,7 +41,9 @@ def _next_item(at: int, end: int) -> int:
 def _measure(staged: Any, queue: Any, column_of: Any, items: Any, lengths: Any) -> None:
     """Count the items of each column, and the bytes of those that are strings."""
     for i in range(queue.size):
-        owner, at, kind = staged[queue[i]]
+        owner = staged[queue[i], 0]
+        at = staged[queue[i], 1]
+        kind = staged[queue[i], 2]
         column = staged_column(column_of, owner, kind)
         if column < 0:
             continue
@@ -85,11 +87,13 @@ def _fill(
     `item_at[c]` of `words` (int, float), of `flags` (bool) or of `ends` (str: where each ends), the bytes of strings
     at `byte_at[c]` of `data`.
     """
-    written = item_at.copy()
+    written = np.zeros(item_at.size, np.int64)
     filled = np.zeros(item_at.size, np.int64)
     to = np.int64(data.ctypes.data)
     for i in range(queue.size):
-        owner, at, kind = staged[queue[i]]
+        owner = staged[queue[i], 0]
+        at = staged[queue[i], 1]
+        kind = staged[queue[i], 2]
         column = staged_column(column_of, owner, kind)
         if column < 0:
             continue
@@ -104,7 +108,7 @@ def _fill(
             at += head >> 32
             stop = at + (head & LOW_32)
             value = place_of(find_member(at, stop, 0))
-            item = written[column]
+            item = item_at[column] + written[column]
             written[column] += 1
             counts[list_at[column] + (owner & LOW_32) + 1] += 1
             if value_type == STRS:

@@ -30,10 +30,13 @@ _ENTRIES, _KEY_BYTES, _STRING_BYTES, _OTHER_BYTES = range(4)
 def _measure(staged: Any, queue: Any, column_of: Any, keys: Any, strings: Any, totals: Any) -> None:
     """Add up by table (rows of `totals`): entries, bytes of keys, of strings, of other values."""
     for i in range(queue.size):
-        owner, payload, kind = staged[queue[i]]
+        owner = staged[queue[i], 0]
+        payload = staged[queue[i], 1]
+        kind = staged[queue[i], 2]
         if staged_column(column_of, owner, kind) >= 0:
             continue
-        string, table = keys[owner >> 32][:2]
+        string = keys[owner >> 32, 0]
+        table = keys[owner >> 32, 1]
         totals[table, _ENTRIES] += 1
         totals[table, _KEY_BYTES] += size_of(string)
         if staged_type(kind) == STR:
@@ -83,28 +86,39 @@ def _fill(
     string and other value end in the three rows of `ends` (entries + 1).
     """
     entry = 0
+    key_to = np.int64(key_data.ctypes.data)
+    string_to = np.int64(string_data.ctypes.data)
+    other_to = np.int64(other_data.ctypes.data)
     for i in range(queue.size):
-        owner, payload, kind = staged[queue[i]]
-        string = keys[owner >> 32, 0]
+        owner = staged[queue[i], 0]
+        payload = staged[queue[i], 1]
+        kind = staged[queue[i], 2]
         if keys[owner >> 32, 1] != table or staged_column(column_of, owner, kind) >= 0:
             continue
-        counts[(owner & LOW_32) + 1] += 1
-        copy(np.int64(key_data.ctypes.data) + ends[0, entry], address_of(string), size_of(string))
-        ends[:, entry + 1] = ends[:, entry]
-        ends[0, entry + 1] += size_of(string)
+        key = keys[owner >> 32, 0]
+        key_end = ends[0, entry]
+        string_end = ends[1, entry]
+        other_end = ends[2, entry]
+        copy(key_to + key_end, address_of(key), size_of(key))
+        key_end += size_of(key)
         value_type = staged_type(kind)
-        kinds[entry] = value_type if value_type <= BOOL else OTHER
         if value_type == STR:
-            at, size = strings[payload >> 32][:2]
-            copy(np.int64(string_data.ctypes.data) + ends[1, entry], at, size)
-            ends[1, entry + 1] += size
+            size = strings[payload >> 32, 1]
+            copy(string_to + string_end, strings[payload >> 32, 0], size)
+            string_end += size
         elif value_type <= BOOL:
             words[entry] = payload
         else:
+            value_type = OTHER
             end = payload + (kind >> SIZE_SHIFT)
-            copy_other(np.int64(other_data.ctypes.data) + ends[2, entry], payload, end)
-            ends[2, entry + 1] += other_size(payload, end)
+            copy_other(other_to + other_end, payload, end)
+            other_end += other_size(payload, end)
+        counts[(owner & LOW_32) + 1] += 1
+        kinds[entry] = value_type
         entry += 1
+        ends[0, entry] = key_end
+        ends[1, entry] = string_end
+        ends[2, entry] = other_end
 
 
 def rest_arrays(walked: Walked, columns: Columns, queue: Numbers) -> list[pa.Array]:
