@@ -1,6 +1,8 @@
-"""Spans to cells of a time series: which step a span falls into, and sums over cells.
+"""Spans to cells of a time series: which step a span falls into, and counts per group and step.
 
-Steps are right-closed: step i holds times t with `first + i * step < t <= first + (i + 1) * step`.
+Steps are right-closed: step i holds times t with `first + i * step < t <= first + (i + 1) * step`. Traces stand in
+order of their start, so a span mostly falls into the step of the one before it: the edges of that step are tried
+first, and a division is needed only where they do not hold.
 """
 
 from __future__ import annotations
@@ -14,35 +16,65 @@ from numba import njit, types
 from tempo_dask.kernels.predicates import Mask
 from tempo_dask.kernels.signatures import I32, I64, OUT_I32, OUT_I64, U8, U32
 
+Times = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.int32]
+
+_LEAST, _MOST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
+
+
+@njit(types.UniTuple(types.int64, 3)(types.int64, types.int64, types.int64, types.int64), cache=True, nogil=True)
+def _step(time, first, step, count):
+    """Return the step of a time, -1 outside, and the times (low, high] for which it is the same."""
+    end = first + step * count
+    if time <= first:
+        return np.int64(-1), _LEAST, first
+    if time > end:
+        return np.int64(-1), end, _MOST
+    at = (time - first - 1) // step
+    return at, first + at * step, first + (at + 1) * step
+
 
 @njit(types.void(I64, types.int64, types.int64, types.int64, OUT_I32), cache=True, nogil=True)
 def _steps(times, first, step, count, out):
-    # A product with 1 / step and one correction: a third of the time of an integer division.
-    width = np.uint64(step) * np.uint64(count)
-    inverse = 1.0 / step
+    low, high, at = np.int64(0), np.int64(-1), np.int64(-1)
     for i in range(out.size):
-        after = np.uint64(times[i]) - np.uint64(first) - np.uint64(1)
-        inside = after < width
-        after = after if inside else np.uint64(0)
-        at = np.int64(np.float64(np.int64(after)) * inverse)
-        at -= at * step > np.int64(after)
-        at += (at + 1) * step <= np.int64(after)
-        out[i] = at if inside else -1
+        if not (low < times[i] <= high):
+            at, low, high = _step(times[i], first, step, count)
+        out[i] = at
 
 
-@njit(types.void(I32, U8, I32, types.int64, OUT_I64), cache=True, nogil=True)
-def _count_cells(steps, mask, groups, step_count, cells):
-    for i in range(steps.size):
-        cell = groups[i] * step_count + steps[i]
-        if mask[i] & (steps[i] >= 0) & (groups[i] >= 0) & (cell < cells.size):
-            cells[cell] += 1
+@njit(
+    [
+        types.void(I64, U8, U32, I32, types.int64, types.int64, types.int64, OUT_I64),
+        types.void(I64, U8, I32, I32, types.int64, types.int64, types.int64, OUT_I64),
+    ],
+    cache=True,
+    nogil=True,
+)
+def _count_cells(times, mask, rows, codes, first, step, count, cells):
+    nowhere = cells.size - 1
+    last = np.uint32(codes.size - 1)
+    low, high, at = np.int64(0), np.int64(-1), np.int64(-1)
+    for i in range(times.size):
+        if not (low < times[i] <= high):
+            at, low, high = _step(times[i], first, step, count)
+        cell = codes[min(np.uint32(rows[i]), last)] * count + at
+        counts = (mask[i] != 0) & (at >= 0) & (cell >= 0) & (cell < nowhere)
+        cells[cell if counts else nowhere] += 1
 
 
-@njit(types.void(I32, U8, OUT_I64), cache=True, nogil=True)
-def _count_steps(steps, mask, cells):
-    for i in range(steps.size):
-        if mask[i] & (steps[i] >= 0) & (steps[i] < cells.size):
-            cells[steps[i]] += 1
+@njit(types.void(I64, U8, types.int64, types.int64, OUT_I64, OUT_I64), cache=True, nogil=True)
+def _smallest_hashes(times, mask, first, step, rows, hashes):
+    low, high, slot, best = np.int64(0), np.int64(-1), np.int64(-1), np.int64(-1)
+    for i in range(times.size):
+        if not (low < times[i] <= high):
+            slot, low, high = _step(times[i], first, step, rows.size)
+            best = hashes[slot] if slot >= 0 else np.int64(-1)
+        mixed = np.int64((np.uint64(times[i]) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(1))
+        if (mixed < best) & (mask[i] != 0):
+            best = mixed
+            hashes[slot] = mixed
+            rows[slot] = i
 
 
 @njit(
@@ -56,56 +88,44 @@ def _take_codes(rows, codes, out):
         out[i] = codes[row] if 0 <= row < codes.size else 0
 
 
-@njit(types.void(I64, I32, U8, OUT_I64, OUT_I64), cache=True, nogil=True)
-def _smallest_hashes(numbers, slots, mask, rows, hashes):
-    for i in range(slots.size):
-        slot = slots[i]
-        if mask[i] & (0 <= slot < rows.size):
-            # The mixing steps of splitmix64; the result without its lowest bit, so that it is not negative.
-            mixed = np.uint64(numbers[i])
-            mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-            mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-            value = np.int64((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(1))
-            if value < hashes[slot]:
-                hashes[slot] = value
-                rows[slot] = i
-
-
-def take_codes(rows: npt.NDArray[Any], codes: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+def take_codes(rows: npt.NDArray[Any], codes: Codes) -> Codes:
     """Return `codes[row]` for each row (uint32, int32 or int64); 0 for rows outside of the codes."""
     out = np.empty(len(rows), np.int32)
     _take_codes(rows, codes, out)
     return out
 
 
-def steps_of(times: npt.NDArray[np.int64], first_ns: int, step_ns: int, count: int) -> npt.NDArray[np.int32]:
+def steps_of(times: Times, first_ns: int, step_ns: int, count: int) -> Codes:
     """Return the step of each time, -1 outside of `count` steps after `first_ns`."""
     out = np.empty(len(times), np.int32)
     _steps(times, first_ns, step_ns, count, out)
     return out
 
 
-def count_steps(steps: npt.NDArray[np.int32], mask: Mask, step_count: int) -> npt.NDArray[np.int64]:
-    """Return how many matching rows fall into each step."""
-    cells = np.zeros(step_count, np.int64)
-    _count_steps(steps, mask, cells)
-    return cells
-
-
 def count_cells(
-    steps: npt.NDArray[np.int32], mask: Mask, groups: npt.NDArray[np.int32], group_count: int, step_count: int
+    times: Times,
+    mask: Mask,
+    rows: npt.NDArray[Any],
+    codes: Codes,
+    group_count: int,
+    steps: tuple[int, int, int],
 ) -> npt.NDArray[np.int64]:
-    """Return how many matching rows fall into each (group, step); rows of group -1 are left out."""
-    cells = np.zeros(group_count * step_count, np.int64)
-    _count_cells(steps, mask, groups, step_count, cells)
-    return cells.reshape(group_count, step_count)
+    """Return how many matching spans fall into each (group, step).
+
+    The group of a span is `codes[row]` of its row (uint32 or int32); `steps` are the first time, the length of a
+    step, and how many there are.
+    """
+    first_ns, step_ns, step_count = steps
+    cells = np.zeros(group_count * step_count + 1, np.int64)  # the last one takes what does not count
+    _count_cells(times, mask, rows, codes, first_ns, step_ns, step_count, cells)
+    return cells[:-1].reshape(group_count, step_count)
 
 
 def smallest_hashes(
-    numbers: npt.NDArray[np.int64], slots: npt.NDArray[np.int32], mask: Mask, slot_count: int
+    times: Times, mask: Mask, first_ns: int, slot_ns: int, slot_count: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return for each slot the matching row whose number has the smallest hash (-1 for none), and that hash."""
+    """Return for each slot of time the matching span whose start has the smallest hash (-1 for none), and that hash."""
     rows = np.full(slot_count, -1, np.int64)
     hashes = np.full(slot_count, np.iinfo(np.int64).max, np.int64)
-    _smallest_hashes(numbers, slots, mask, rows, hashes)
+    _smallest_hashes(times, mask, first_ns, slot_ns, rows, hashes)
     return rows, hashes

@@ -6,8 +6,8 @@ What a source cannot have (an absent attribute, a value beyond its bounds) becom
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import singledispatchmethod
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, singledispatchmethod
 from typing import cast
 
 from storage.columns import TABLE_OF_SCOPE, Scope, SourceMeta, TableName, column_name
@@ -50,6 +50,24 @@ from traceql.types import StaticType
 FALSE_VALUE = Constant(StaticType.BOOL, value=False)
 
 _JOINED: tuple[TableName, ...] = ("events", "links")
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A source as a key: its id stands for it, since equal ids mean equal rows."""
+
+    id: str
+    meta: SourceMeta = field(compare=False)
+
+
+@lru_cache(maxsize=1024)
+def _bound(expression: FieldExpression, source: _Source) -> Predicate:
+    return Binder(source.meta).predicate(expression)
+
+
+def bind_filter(expression: FieldExpression, meta: SourceMeta) -> Predicate:
+    """Return where the expression is true; the units of a source, asked one after another, share one answer."""
+    return _bound(expression, _Source(meta.id, meta))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tempo_dask.kernels.predicates import Mask
-from tempo_dask.kernels.series import smallest_hashes, steps_of
+from tempo_dask.kernels.series import smallest_hashes, take_codes
 from tempo_dask.physical.groups import Groups, LabelSet
 from tempo_dask.physical.reader import UnitReader
 from tempo_dask.plan.nodes import TimeRange
@@ -44,22 +44,22 @@ def candidates(
         return ()
     starts = reader.data("spans", "start")
     slot_ns = -((window.start_ns - window.end_ns) // wanted)
-    slots = steps_of(starts, window.start_ns, slot_ns, wanted)
-    rows, hashes = smallest_hashes(starts, slots, mask, wanted)
+    rows, hashes = smallest_hashes(starts, mask, window.start_ns, slot_ns, wanted)
     ids = reader.data("traces", "trace_id")
     taken = np.flatnonzero(rows >= 0)
     traces = reader.rows_at("traces", rows[taken])
+    codes = take_codes(groups.rows[rows[taken]], groups.numbers)
     return tuple(
         Candidate(
             slot=slot,
             hash=int(hashes[slot]),
             trace_id=ids[trace].tobytes(),
             start_ns=int(starts[rows[slot]]),
-            labels=groups.labels[groups.codes[rows[slot]]],
+            labels=groups.labels[code],
             unit=number,
             row=int(rows[slot]),
         )
-        for slot, trace in zip(taken.tolist(), traces.tolist(), strict=True)
+        for slot, trace, code in zip(taken.tolist(), traces.tolist(), codes.tolist(), strict=True)
     )
 
 

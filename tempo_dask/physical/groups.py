@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from tempo_dask.kernels.predicates import Mask
 from tempo_dask.kernels.series import take_codes
-from tempo_dask.physical.bound import Absent, IntrinsicColumn, Operand
+from tempo_dask.physical.bound import Absent, FirstOf, IntrinsicColumn, Operand
 from tempo_dask.physical.operands import operand_table, values_in, values_of
 from tempo_dask.physical.reader import UnitReader
 from tempo_dask.physical.shown_values import WITHOUT_ROWS, Shown, shown_elements, shown_values
@@ -31,15 +31,29 @@ _DENSE = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """The group of each row; `labels[code]` is its value for each of the grouping attributes."""
+    """The group of each span is `numbers[row]` of its row; `labels[group]` are its values, one per attribute.
 
-    codes: Codes
+    The rows may be those of a small table (uint32), the codes of a dictionary (int32) or the groups themselves.
+    """
+
+    rows: npt.NDArray[Any]
+    numbers: Codes
     labels: tuple[LabelSet, ...]
+
+    @property
+    def codes(self) -> Codes:
+        """The group of each span."""
+        return take_codes(self.rows, self.numbers)
+
+    @classmethod
+    def of(cls, codes: Codes, labels: tuple[LabelSet, ...]) -> Groups:
+        """Return groups that are known for each span."""
+        return cls(codes, np.arange(len(labels), dtype=np.int32), labels)
 
 
 def group_by(operands: Sequence[Operand], reader: UnitReader) -> Groups:
     """Return the groups of the spans of a unit by the values of all operands."""
-    groups = Groups(np.zeros(reader.row_count("spans"), np.int32), ((),))
+    groups = Groups.of(np.zeros(reader.row_count("spans"), np.int32), ((),))
     for operand in operands:
         groups = _product(groups, _groups_of(operand, reader))
     return groups
@@ -52,24 +66,44 @@ def _product(left: Groups, right: Groups) -> Groups:
     pairs = left.codes.astype(np.int64) * len(right.labels) + right.codes
     seen, codes = np.unique(pairs, return_inverse=True)
     labels = (left.labels[pair // len(right.labels)] + right.labels[pair % len(right.labels)] for pair in seen.tolist())
-    return Groups(codes.astype(np.int32), tuple(labels))
+    return Groups.of(codes.astype(np.int32), tuple(labels))
 
 
 def _groups_of(operand: Operand, reader: UnitReader) -> Groups:
-    spans = reader.row_count("spans")
     if isinstance(operand, Absent):
-        return Groups(np.zeros(spans, np.int32), ((None,),))
-    table = operand_table(operand)
-    if table in ("resources", "scopes", "traces"):
-        # Few rows are numbered, and all spans take their number from there.
-        codes, labels = _unified(*_number(values_of(operand, reader)))
-        rows = reader.rows_in(table, "spans")
-        codes = codes if rows is None else take_codes(rows, codes)
-    else:
-        codes, labels = _unified(*_number(values_in(operand, "spans", reader)))
+        return Groups.of(np.zeros(reader.row_count("spans"), np.int32), ((None,),))
+    groups = _in_small_table(operand, reader) or _in_dictionary(operand, reader) or _of_spans(operand, reader)
     if isinstance(operand, IntrinsicColumn) and operand.kind in WITHOUT_ROWS:
-        labels[0] = (StaticType.STRING, WITHOUT_ROWS[operand.kind])
-    return Groups(codes, tuple((label,) for label in labels))
+        without: LabelSet = ((StaticType.STRING, WITHOUT_ROWS[operand.kind]),)
+        return replace(groups, labels=(without, *groups.labels[1:]))
+    return groups
+
+
+def _in_small_table(operand: Operand, reader: UnitReader) -> Groups | None:
+    """Number the rows of a table that spans refer to: few are numbered, and all spans take their number from there."""
+    table = operand_table(operand)
+    if table not in ("resources", "scopes", "traces"):
+        return None
+    codes, labels = _unified(*_number(values_of(operand, reader)))
+    return Groups(reader.references(table), codes, tuple((label,) for label in labels))
+
+
+def _in_dictionary(operand: Operand, reader: UnitReader) -> Groups | None:
+    """Take the codes of a dictionary as rows, where every span has a text."""
+    if operand_table(operand) != "spans" or isinstance(operand, FirstOf):
+        return None
+    parts = values_of(operand, reader).parts
+    if len(parts) != 1 or parts[0].type is not StaticType.STRING or parts[0].column.valid is not None:
+        return None
+    texts = () if parts[0].column.dictionary is None else parts[0].column.dictionary.to_pylist()
+    labels = (None, *((StaticType.STRING, text) for text in texts))
+    codes = np.arange(1, max(len(labels), 2), dtype=np.int32)
+    return Groups(parts[0].column.data, codes, tuple((label,) for label in labels))
+
+
+def _of_spans(operand: Operand, reader: UnitReader) -> Groups:
+    codes, labels = _unified(*_number(values_in(operand, "spans", reader)))
+    return Groups.of(codes, tuple((label,) for label in labels))
 
 
 def _number(values: Values) -> tuple[Codes, list[Label]]:
@@ -137,7 +171,7 @@ def without_arrays(groups: Groups) -> Groups:
     numbers: dict[LabelSet, int] = {}
     merged = (tuple(ARRAY_LABEL if _is_array(label) else label for label in labels) for labels in groups.labels)
     renumbered = np.array([numbers.setdefault(labels, len(numbers)) for labels in merged], np.int32)
-    return Groups(renumbered[groups.codes], tuple(numbers))
+    return Groups(groups.rows, renumbered[groups.numbers], tuple(numbers))
 
 
 def _is_array(label: Label) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from tempo_dask.kernels.series import count_cells, count_steps
+from tempo_dask.kernels.series import count_cells
 from tempo_dask.physical.metric_function import MetricFunction, Plane, Planes, Samples, Spans, add_planes
 from tempo_dask.physical.values import Values
 from tempo_dask.plan.nodes import TimeSeries
@@ -16,10 +16,8 @@ _COUNTS = (Plane(0, np.int64),)
 
 
 def _fill(spans: Spans, values: Values | None) -> Planes:  # noqa: ARG001  # counts need no operand
-    if len(spans.groups.labels) == 1:
-        return (count_steps(spans.steps, spans.mask, spans.step_count)[np.newaxis],)
-    groups = spans.groups
-    return (count_cells(spans.steps, spans.mask, groups.codes, len(groups.labels), spans.step_count),)
+    groups, steps = spans.groups, (spans.start_ns, spans.step_ns, spans.step_count)
+    return (count_cells(spans.starts, spans.mask, groups.rows, groups.numbers, len(groups.labels), steps),)
 
 
 def _counts(planes: Planes, series: TimeSeries) -> Iterable[Samples]:  # noqa: ARG001  # one signature for all

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tempo_dask.kernels.predicates import Mask
+from tempo_dask.kernels.series import steps_of
 from tempo_dask.physical.groups import Groups
 from tempo_dask.physical.shown_values import Shown
 from tempo_dask.physical.values import Part, Values
@@ -24,12 +25,14 @@ Samples: TypeAlias = tuple[tuple[tuple[str, Shown], ...], npt.NDArray[np.float64
 
 @dataclass(frozen=True, slots=True)
 class Spans:
-    """The spans of a unit that count: those where `mask` is 1 and the step is not -1."""
+    """The spans of a unit that count: those where `mask` is 1 and that start within the steps."""
 
     mask: Mask
-    steps: npt.NDArray[np.int32]
-    step_count: int
+    starts: npt.NDArray[np.int64]
     groups: Groups
+    start_ns: int
+    step_ns: int
+    step_count: int
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -39,8 +42,8 @@ class Spans:
     @property
     def cells(self) -> npt.NDArray[np.int64]:
         """The cell of each span, group by group, -1 for none."""
-        cells = self.groups.codes.astype(np.int64) * self.step_count + self.steps
-        return np.where(self.steps >= 0, cells, -1)
+        steps = steps_of(self.starts, self.start_ns, self.step_ns, self.step_count)
+        return np.where(steps >= 0, self.groups.codes.astype(np.int64) * self.step_count + steps, -1)
 
     def mask_of(self, part: Part) -> Mask:
         """Return which spans count and have a value of this type."""

@@ -116,6 +116,10 @@ class UnitReader:
             return look_up(self.data("spans", _NUMBERED[table]), mask)
         return any_of_owner(mask, self.data(table, "span"), self.row_count("spans"))
 
+    def references(self, table: TableName) -> npt.NDArray[np.uint32]:
+        """Return for each span its row of resources, scopes or traces."""
+        return self.trace_numbers if table == "traces" else self.data("spans", _NUMBERED[table])
+
     def rows_in(self, table: TableName, target: TableName) -> Rows | None:
         """Return for each row of `target` the row of `table` it belongs to; None where they are the same."""
         if table == target:
@@ -124,9 +128,7 @@ class UnitReader:
             rows = self.rows_in(table, "spans")
             owners = self._owners(target)
             return owners if rows is None else rows[owners]
-        if table == "traces":
-            return self.trace_numbers.astype(np.int64)
-        return self.data("spans", _NUMBERED[table]).astype(np.int64)
+        return self.references(table).astype(np.int64)
 
     def rows_at(self, table: TableName, spans: Rows) -> Rows:
         """Return the rows of `table` (no events or links) to which these spans belong."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from storage.columns import SourceMeta
-from tempo_dask.physical.binder import Binder
+from tempo_dask.physical.binder import Binder, bind_filter
 from tempo_dask.physical.logic import FALSE
 from tempo_dask.plan.nodes import PlanStage
 from tempo_dask.plan.tag_nodes import TaggedTraces
@@ -21,14 +21,14 @@ def may_match(stages: Iterable[PlanStage | Pipeline], meta: SourceMeta) -> bool:
 def _may_pass(stage: PlanStage | Pipeline, binder: Binder) -> bool:
     match stage:
         case SpansetFilter(expression=expression):
-            return binder.predicate(expression) != FALSE
+            return bind_filter(expression, binder.meta) != FALSE
         case SpansetOperation(op=op, lhs=lhs, rhs=rhs):
             return _may_pass(rhs, binder) and (op.is_negated or _may_pass(lhs, binder))
         case SpansetChain(op=op, operands=operands):
             join = all if op is LogicalOperator.AND else any
             return join(_may_pass(operand, binder) for operand in operands)
         case TaggedTraces(anywhere=anywhere, together=together):
-            return all(binder.predicate(expression) != FALSE for expression in (*anywhere, *together))
+            return all(bind_filter(expression, binder.meta) != FALSE for expression in (*anywhere, *together))
         case Pipeline(stages=stages):
             return all(_may_pass(inner, binder) for inner in stages)
         case _:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 
-from tempo_dask.kernels.series import steps_of
 from tempo_dask.physical.all_stages import apply_stages
 from tempo_dask.physical.exemplars import Candidate, candidates, join_candidates
-from tempo_dask.physical.groups import LabelSet, group_by, without_arrays
+from tempo_dask.physical.groups import Groups, LabelSet, group_by, without_arrays
 from tempo_dask.physical.metric_function import MetricFunction, Planes, Spans
 from tempo_dask.physical.metric_functions import metric_function
 from tempo_dask.physical.operands import numeric, scalars, values_in
@@ -56,13 +56,12 @@ class SeriesChunk:
     def _fill(self, spansets: Spansets, scan: UnitScan, number: int) -> SeriesPartial:
         aggregate, window, reader = self.series.aggregate, self.plan.window, scan.reader
         starts = reader.data("spans", "start")
-        steps = steps_of(starts, window.start_ns, self.series.step_ns, self.series.step_count)
         groups = without_arrays(group_by([scan.binder.operand(attribute) for attribute in aggregate.by], reader))
         operand = aggregate.operand
         values = None if operand is None else scalars(values_in(scan.binder.operand(operand), "spans", reader))
         valued = spansets.mask if values is None else spansets.mask & numeric(values).present()
         function = metric_function(aggregate.function)
-        planes = function.fill(Spans(spansets.mask, steps, self.series.step_count, groups), values)
+        planes = function.fill(self._spans(spansets, starts, groups), values)
         used = _used(planes)
         return SeriesPartial(
             tuple(groups.labels[code] for code in used.tolist()),
@@ -70,6 +69,10 @@ class SeriesChunk:
             candidates(self.series.exemplars, window, valued, groups, reader, number),
             reader.row_count("spans"),
         )
+
+    def _spans(self, spansets: Spansets, starts: npt.NDArray[np.int64], groups: Groups) -> Spans:
+        series = self.series
+        return Spans(spansets.mask, starts, groups, self.plan.window.start_ns, series.step_ns, series.step_count)
 
 
 def _used(planes: Planes) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tempo_dask.physical.binder import bind_filter
 from tempo_dask.physical.evaluate import matching_spans
 from tempo_dask.physical.spansets import Spansets, UnitScan
 from tempo_dask.physical.stages import apply_stage
@@ -10,4 +11,4 @@ from traceql.ast import SpansetFilter
 
 @apply_stage.register
 def _filter(stage: SpansetFilter, spansets: Spansets, scan: UnitScan) -> Spansets:
-    return spansets.only(matching_spans(scan.binder.predicate(stage.expression), scan.reader))
+    return spansets.only(matching_spans(bind_filter(stage.expression, scan.binder.meta), scan.reader))

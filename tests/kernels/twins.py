@@ -10,7 +10,7 @@ import numpy as np
 
 from tempo_dask.kernels.aggregates import reduce_by_group
 from tempo_dask.kernels.predicates import any_in_list, any_of_owner, between, look_up
-from tempo_dask.kernels.series import count_cells, count_steps, steps_of, take_codes
+from tempo_dask.kernels.series import count_cells, smallest_hashes, steps_of, take_codes
 from tempo_dask.kernels.traces import count_matches, spread
 
 Arguments = tuple[Any, ...]
@@ -63,14 +63,20 @@ def _steps(times: Any, first: int, step: int, count: int) -> Any:
     return np.where((times > first) & (steps < count), steps, -1).astype(np.int32)
 
 
-def _count_steps(steps: Any, mask: Any, count: int) -> Any:
-    return np.bincount(steps[(mask == 1) & (steps >= 0)], minlength=count)
+def _count_cells(times: Any, mask: Any, rows: Any, codes: Any, group_count: int, steps: tuple[int, int, int]) -> Any:
+    at = _steps(times, *steps)
+    kept = (mask == 1) & (at >= 0)
+    cells = codes[rows[kept]].astype(np.int64) * steps[2] + at[kept]
+    return np.bincount(cells, minlength=group_count * steps[2]).reshape(group_count, steps[2])
 
 
-def _count_cells(steps: Any, mask: Any, groups: Any, group_count: int, step_count: int) -> Any:
-    kept = (mask == 1) & (steps >= 0) & (groups >= 0)
-    cells = groups[kept].astype(np.int64) * step_count + steps[kept]
-    return np.bincount(cells, minlength=group_count * step_count).reshape(group_count, step_count)
+def _smallest_hashes(times: Any, mask: Any, first: int, slot: int, count: int) -> Any:
+    hashes = ((times.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(1)).astype(np.int64)
+    slots = np.where(mask == 1, _steps(times, first, slot, count), -1)
+    least = np.full(count, np.iinfo(np.int64).max)
+    np.minimum.at(least, slots[slots >= 0], hashes[slots >= 0])
+    rows = [next(iter(np.flatnonzero((slots == n) & (hashes == least[n]))), -1) for n in range(count)]
+    return np.array(rows), least
 
 
 def _reduce(values: Any, mask: Any, groups: Any, count: int) -> Any:
@@ -87,6 +93,12 @@ def _reduce(values: Any, mask: Any, groups: Any, count: int) -> Any:
 def _reduced(*arguments: Any) -> Any:
     found = reduce_by_group(*arguments)
     return found.counts, found.sums, found.least, found.greatest
+
+
+def _cell_arguments(rng: np.random.Generator, rows: int, dtype: Any) -> Arguments:
+    times = np.sort(rng.integers(0, 10**6, rows)) + rng.integers(0, 999, rows)
+    codes = rng.integers(0, 20, 40).astype(np.int32)
+    return times, _mask(rng, rows), rng.integers(0, 40, rows).astype(dtype), codes, 20, (10**4, 10**4, 60)
 
 
 def _range(data: Any, low: float, high: float) -> Any:
@@ -128,23 +140,13 @@ TWINS = (
         lambda rows, codes: np.where((rows >= 0) & (rows < len(codes)), codes[np.clip(rows, 0, len(codes) - 1)], 0),
         lambda rng, n: (rng.integers(-3, 50, n), rng.integers(0, 9, 40).astype(np.int32)),
     ),
+    Twin("count cells", count_cells, _count_cells, lambda rng, n: _cell_arguments(rng, n, np.uint32)),
+    Twin("count cells of codes", count_cells, _count_cells, lambda rng, n: _cell_arguments(rng, n, np.int32)),
     Twin(
-        "count steps",
-        count_steps,
-        _count_steps,
-        lambda rng, n: (rng.integers(-1, 60, n).astype(np.int32), _mask(rng, n), 60),
-    ),
-    Twin(
-        "count cells",
-        count_cells,
-        _count_cells,
-        lambda rng, n: (
-            rng.integers(-1, 60, n).astype(np.int32),
-            _mask(rng, n),
-            rng.integers(-1, 20, n).astype(np.int32),
-            20,
-            60,
-        ),
+        "smallest hashes",
+        smallest_hashes,
+        _smallest_hashes,
+        lambda rng, n: (rng.integers(0, 999, n), _mask(rng, n), 100, 50, 9),
     ),
     Twin(
         "reduce int64",
