@@ -119,7 +119,7 @@ class Ingester(Section):
     max_block_bytes: PositiveInt = 500 << 20
     flush_check_period: Duration = timedelta(seconds=1)
     flush_all_on_shutdown: bool = False
-    max_live_bytes: PositiveInt = 512 << 20  # ours: live spans beyond it become blocks early
+    max_live_bytes: PositiveInt = 256 << 20  # ours: live spans beyond it become blocks early
 
 
 class LocalBackend(Section):

@@ -9,13 +9,15 @@ import grpc.aio
 
 
 class GrpcServer:
-    """Serves handlers at one address; messages have at most `max_message_bytes`, unpacked."""
+    """Serves handlers at one address; messages have at most so many bytes, unpacked."""
 
-    def __init__(self, handlers: Sequence[grpc.GenericRpcHandler], max_message_bytes: int) -> None:
+    def __init__(
+        self, handlers: Sequence[grpc.GenericRpcHandler], *, max_received_bytes: int, max_sent_bytes: int
+    ) -> None:
         self._handlers = tuple(handlers)
         self._options = [
-            ("grpc.max_receive_message_length", max_message_bytes),
-            ("grpc.max_send_message_length", max_message_bytes),
+            ("grpc.max_receive_message_length", max_received_bytes),
+            ("grpc.max_send_message_length", max_sent_bytes),
             ("grpc.so_reuseport", 0),  # a taken port is an error, not a second listener
             ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
             ("grpc.keepalive_permit_without_calls", 1),

@@ -41,7 +41,11 @@ class Listeners:
         self._config = config
         self._http: HTTPServer = make_server(make_app(api))
         health = Health(lambda: api.operations.not_ready() is None)
-        self._grpc = GrpcServer([health.handler()], config.server.grpc_server_max_recv_msg_size)
+        self._grpc = GrpcServer(
+            [health.handler()],
+            max_received_bytes=config.server.grpc_server_max_recv_msg_size,
+            max_sent_bytes=config.server.grpc_server_max_send_msg_size,
+        )
         protocols = config.distributor.receivers.otlp.protocols
         self._otlp_grpc = protocols.grpc and OtlpGrpcReceiver(
             push, tenant=api.tenant, max_message_bytes=protocols.grpc.max_recv_msg_size_mib << 20

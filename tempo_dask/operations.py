@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Collection
 from typing import Protocol
 
+from storage.errors import StorageError
 from tempo_dask import telemetry
-from tempo_dask.errors import NotFound
+from tempo_dask.errors import NotFound, Unavailable
 from tempo_dask.ingest.pipeline import Pipeline
 
 _STARTING = "Some services are not Running:\nStarting: 1\n"
@@ -53,11 +54,18 @@ class Operations:
         if tenant is not None and tenant not in live and tenant not in await asyncio.to_thread(self._blocks.tenants):
             msg = f"there is no tenant {tenant}"
             raise NotFound(msg)
-        await asyncio.to_thread(self._pipeline.flush, tenant)
+        await self._flush(tenant)
 
     async def shutdown(self) -> None:
         """Take no more spans, and make blocks of all there are."""
         if self._not_ready is None:
             self._not_ready = _TERMINATED
             await self._pipeline.close()
-        await asyncio.to_thread(self._pipeline.flush)
+        await self._flush(None)
+
+    async def _flush(self, tenant: str | None) -> None:
+        try:
+            await asyncio.to_thread(self._pipeline.flush, tenant)
+        except StorageError as error:
+            msg = f"live spans could not be made a block, which is tried again: {error}"
+            raise Unavailable(msg) from error

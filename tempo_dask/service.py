@@ -53,9 +53,7 @@ def serve(config: Config, data_dir: Path, scheduler: str) -> None:
 
 
 async def _serve(config: Config, wal: Wal, blocks: BlockStore, node: str, scheduler: str) -> None:
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    stopping = _stop_on_signal()
     pipeline = _pipeline(config, wal, blocks, node)
     sources = Sources(blocks, pipeline.live, node)
     operations = Operations(pipeline, blocks)
@@ -89,6 +87,22 @@ async def _serve(config: Config, wal: Wal, blocks: BlockStore, node: str, schedu
         await listeners.stop()
         await asyncio.to_thread(pipeline.stop)
         executor.close()
+
+
+def _stop_on_signal() -> asyncio.Event:
+    """Return what the first SIGTERM or SIGINT sets; the second ends the process as if it were killed."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        stopping.set()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    return stopping
 
 
 async def _replayed(pipeline: Pipeline, blocks: BlockStore, node: str, stopping: asyncio.Event) -> bool:

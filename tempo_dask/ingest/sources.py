@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from storage.columns import ScanSource
+from storage.errors import StorageError
 from tempo_dask import telemetry
+from tempo_dask.errors import Unavailable
 from tempo_dask.ingest.live import LiveStore
 from tempo_dask.ingest.live_tenant import BlockListTooOld
 
@@ -50,15 +52,22 @@ class Sources:
     async def snapshot(self, tenant: str) -> tuple[ScanSource, ...]:
         """Return immutable sources that together hold every span acknowledged before this call, once.
 
-        While the server starts, waits until `open` is called.
+        While the server starts, waits until `open` is called. Raises Unavailable where the block list cannot be read.
         """
         await self._opened.wait()
         await asyncio.wrap_future(self._live.caught_up(tenant))
         while True:
-            listed = await asyncio.to_thread(self._blocks.snapshot, tenant)
+            listed = await self._list(tenant)
             try:
                 chunks = self._live.after(tenant, listed.flushed.get(self._node, 0))
             except BlockListTooOld:
                 continue  # a flush came between, and its grace is over: the next list has it
             telemetry.BLOCKLIST_LENGTH.labels(tenant).set(len(listed.blocks))
             return (*listed.blocks, *chunks)
+
+    async def _list(self, tenant: str) -> BlockList:
+        try:
+            return await asyncio.to_thread(self._blocks.snapshot, tenant)
+        except StorageError as error:
+            msg = f"the blocks of {tenant} cannot be listed: {error}"
+            raise Unavailable(msg) from error

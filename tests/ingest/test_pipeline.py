@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from storage.wal import Wal
-from tempo_dask.ingest import background
+from tempo_dask.ingest import background, merging
 from tempo_dask.ingest.flush import FlushLimits
 from tempo_dask.ingest.live import LiveLimits
 from tempo_dask.ingest.pipeline import Pipeline
@@ -140,6 +140,41 @@ async def test_memory_is_bounded_by_early_flushes(open_pipeline: Open, blocks: F
         pushed = [pipeline.push("t", body(range(n, n + 50))) for n in range(0, 2000, 50)]
         assert sum(await asyncio.gather(*pushed)) == 2000
         assert await seen(pipeline, blocks) == list(range(2000))
+    assert len(blocks.published) > 1
+
+
+async def test_queries_are_exact_while_everything_moves(
+    open_pipeline: Open, blocks: FakeBlocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Real threads push, decode, merge, flush and drop as fast as they can; each query sees each span once."""
+    monkeypatch.setattr(merging, "FAN_IN", 2)
+    sent: set[int] = set()
+    acknowledged: set[int] = set()
+
+    async def push(pipeline: Pipeline, first: int) -> None:
+        for n in range(first, first + 300, 5):
+            sent.update(range(n, n + 5))
+            await pipeline.push("t", body(range(n, n + 5)))
+            acknowledged.update(range(n, n + 5))
+
+    async def query(pipeline: Pipeline) -> int:
+        count = 0
+        while len(acknowledged) < 1200:
+            before = set(acknowledged)
+            found = await seen(pipeline, blocks)
+            assert len(found) == len(set(found))
+            assert before <= set(found) <= sent
+            count += 1
+        return count
+
+    async with open_pipeline(
+        live_limits=LiveLimits(batch_spans=20, linger_s=0.01),
+        flush_limits=FlushLimits(max_block_duration_s=0.1, grace_s=0.0),
+    ) as pipeline:
+        pushers = (push(pipeline, n * 300) for n in range(4))
+        *_, queries = await asyncio.gather(*pushers, query(pipeline))
+        assert await seen(pipeline, blocks) == list(range(1200))
+    assert queries > 3
     assert len(blocks.published) > 1
 
 

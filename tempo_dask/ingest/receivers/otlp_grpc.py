@@ -32,7 +32,7 @@ class OtlpGrpcReceiver:
         self._tenant = tenant
         export = grpc.unary_unary_rpc_method_handler(self._export)
         service = grpc.method_handlers_generic_handler(SERVICE, {"Export": export})
-        self._server = GrpcServer([service], max_message_bytes)
+        self._server = GrpcServer([service], max_received_bytes=max_message_bytes, max_sent_bytes=max_message_bytes)
 
     async def start(self, host: str, port: int) -> int:
         """Listen and return the port. Raises OSError where the address cannot be had."""
