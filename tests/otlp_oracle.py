@@ -276,9 +276,9 @@ def verdict(body: bytes) -> tuple[str | None, bool, int]:
     spans = [s for r in request.resource_spans for ss in r.scope_spans for s in ss.spans]
     for span in spans:
         if _id(span.trace_id) is None:
-            return "trace ids must be 128 bit, received 0 bits", False, 0
+            return "trace ids must be 128 bit, received 0 bits", False, len(spans)
         if _id(span.span_id) is None:
-            return "span ids must be 64 bit and not all zero, received 0 bits", False, 0
+            return "span ids must be 64 bit and not all zero, received 0 bits", False, len(spans)
     return None, False, len(spans)
 
 

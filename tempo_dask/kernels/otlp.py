@@ -21,6 +21,7 @@ class Verdict:
     """What becomes of one request: accepted where `error` is None, else refused with that text.
 
     `malformed` says that it does not even decode; with an error and without `malformed`, the write path refuses it.
+    `spans` is how many spans it has, 0 if it does not decode.
     """
 
     error: str | None
@@ -31,10 +32,12 @@ class Verdict:
 def check(bodies: Sequence[bytes]) -> tuple[Verdict, ...]:
     """Return a verdict for each request body of a commit group."""
     found = check_group(join(bodies))
-    return tuple(
-        Verdict(TEXTS.get(error), malformed=BAD_SPAN_ID <= error < 0, spans=spans if error == 0 else 0)
-        for error, spans in zip(found.errors.tolist(), found.spans.tolist(), strict=True)
-    )
+    return tuple(map(_verdict, found.errors.tolist(), found.spans.tolist()))
+
+
+def _verdict(error: int, spans: int) -> Verdict:
+    malformed = BAD_SPAN_ID <= error < 0
+    return Verdict(TEXTS.get(error), malformed, 0 if malformed else spans)
 
 
 def decode(bodies: Sequence[bytes]) -> SpanTables:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 #: Larger buffers are not kept: a group that needs them is rare.
-KEPT_BYTES: Final = 64 << 20
+KEPT_BYTES: Final = 32 << 20
 
 
 class Buffers(threading.local):

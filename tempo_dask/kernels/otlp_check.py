@@ -21,6 +21,7 @@ from tempo_dask.kernels.otlp_wire import (
     END_GROUP,
     FIRST_TAG,
     GROUP,
+    LARGEST_LENGTH,
     LOW_32,
     OVERFLOW,
     STRAY_END_GROUP,
@@ -237,9 +238,12 @@ class Findings:
 
 
 def join(bodies: Sequence[bytes]) -> Group:
-    """Lay the bodies of requests end to end."""
+    """Lay the bodies of requests end to end. Raises ValueError for 2 GiB and more: offsets have 31 bits."""
     bounds = np.zeros(len(bodies) + 1, np.int64)
     np.cumsum(np.fromiter(map(len, bodies), np.int64, len(bodies)), out=bounds[1:])
+    if bounds[-1] > LARGEST_LENGTH:
+        msg = f"a group of requests has {bounds[-1]} bytes, more than {LARGEST_LENGTH}"
+        raise ValueError(msg)
     joined = bodies[0] if len(bodies) == 1 else b"".join(bodies)
     return Group(np.frombuffer(joined, np.uint8), bounds)
 

@@ -104,7 +104,7 @@ def try_part(bodies: Sequence[bytes], expected: Sequence[Any], memory: Guarded, 
     found = otlp_check.check_group(placed(bodies, memory, at_end=at_end))
     for body, error, spans, (text, malformed, count) in zip(bodies, found.errors, found.spans, expected, strict=True):
         told = TEXTS.get(error) if text != "malformed" or error >= 0 else "malformed"
-        if (told, BAD_SPAN_ID <= error < 0) != (text, malformed) or (text is None and spans != count):
+        if (told, BAD_SPAN_ID <= error < 0) != (text, malformed) or (not malformed and spans != count):
             yield f"verdict on {body.hex()} is {error}, not {text}"
     good = [body for body, error in zip(bodies, found.errors, strict=True) if error == 0]
     group = placed(good, memory, at_end=at_end)

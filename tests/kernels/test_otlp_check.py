@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tempo_dask.kernels import otlp_check
 from tempo_dask.kernels.otlp import Verdict, check
 from tests.kernels.otlp_strategies import field, varint
 from tests.otlp_oracle import verdict
@@ -63,13 +64,13 @@ IDS = {
 @pytest.mark.parametrize("name", IDS)
 def test_ids_are_held_to_their_lengths(name: str) -> None:
     span, error, malformed = IDS[name]
-    assert check([request(span)]) == (Verdict(error, malformed, spans=int(error is None)),)
-    assert verdict(request(span)) == (error, malformed, int(error is None))
+    assert check([request(span)]) == (Verdict(error, malformed, spans=int(not malformed)),)
+    assert verdict(request(span)) == (error, malformed, int(not malformed))
 
 
 def test_the_first_span_with_a_bad_id_says_why() -> None:
     body = request(TRACE_ID + SPAN_ID, TRACE_ID, SPAN_ID)
-    assert check([body]) == (Verdict(NO_SPAN, malformed=False, spans=0),)
+    assert check([body]) == (Verdict(NO_SPAN, malformed=False, spans=3),)
 
 
 def test_what_does_not_decode_goes_before_what_is_refused() -> None:
@@ -81,7 +82,13 @@ def test_one_bad_request_leaves_the_others_of_its_group_alone() -> None:
     good = request(TRACE_ID + SPAN_ID, TRACE_ID + SPAN_ID)
     verdicts = check([good, good[:-1], b"", request(b""), good])
     assert [v.error for v in verdicts] == [None, "unexpected EOF", None, NO_TRACE, None]
-    assert [v.spans for v in verdicts] == [2, 0, 0, 0, 2]
+    assert [v.spans for v in verdicts] == [2, 0, 0, 1, 2]
+
+
+def test_a_group_of_more_than_31_bits_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(otlp_check, "LARGEST_LENGTH", 100)
+    with pytest.raises(ValueError, match="a group of requests has 101 bytes"):
+        check([bytes(60), bytes(41)])
 
 
 def test_a_group_of_nothing_has_no_verdicts() -> None:

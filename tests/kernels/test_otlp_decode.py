@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pyarrow as pa
@@ -250,6 +251,21 @@ def test_ids_that_are_absent_are_null() -> None:
     assert tables.spans["parent_span_id"].to_pylist() == [None, None, b"12345678"]
     assert tables.links["trace_id"].to_pylist() == [None, None]
     assert tables.links["span_id"].to_pylist() == [None, b"12345678"]
+
+
+def test_threads_decode_side_by_side() -> None:
+    groups = [[with_values(*range(i, i + 50), key=f"k{i}"), with_values(*map(str, range(i)))] for i in range(1, 40)]
+    expected = [requests_to_spans(group) for group in groups]
+    with ThreadPoolExecutor(4) as pool:
+        found = [tables_to_spans(tables) for tables in pool.map(decode, groups)]
+    assert found == expected
+
+
+def test_tables_outlive_the_groups_decoded_after_them() -> None:
+    first = [with_values("a", 1, [2.5], b"\xff", key="first")]
+    tables = decode(first)
+    decode([with_values(*map(str, range(1000)), key="second")])
+    assert tables_to_spans(tables) == requests_to_spans(first)
 
 
 def test_requests_that_were_not_accepted_cannot_be_decoded() -> None:
