@@ -1,9 +1,9 @@
 """How each column of a block is encoded.
 
-Strings are dictionaries whatever their number of values: a scan wants codes, and a dictionary that is as long as
-its column costs 2 bits a value more than plain strings, but no hashing. Times, durations, and numbers that rarely
-repeat are split into byte streams; other numbers are dictionaries, row numbers are differences. Ids stay plain:
-polars reads no other encoding of fixed-size binaries.
+Strings are dictionaries, since a scan wants codes; those that mostly differ stay plain, which is smaller and lets a
+trace be read without a dictionary as long as the column. Times, durations, and numbers that rarely repeat are split
+into byte streams; other numbers are dictionaries, row numbers are differences. Ids stay plain: polars reads no other
+encoding of fixed-size binaries.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from storage.columns import TIME, ColumnMeta, TableName
+from storage.arrays import single_chunk
+from storage.columns import STRING, TIME, ColumnMeta, TableName
 
 #: Tables in the order in which their files are written.
 TABLES: tuple[TableName, ...] = ("spans", "traces", "resources", "scopes", "events", "links")
@@ -37,19 +38,25 @@ class Encodings:
     others: dict[str, str]
 
 
-def choose_encodings(table: TableName, schema: pa.Schema, columns: Mapping[str, ColumnMeta]) -> Encodings:
+def choose_encodings(name: TableName, table: pa.Table, columns: Mapping[str, ColumnMeta]) -> Encodings:
     """Choose an encoding for each column of a table; `columns` tells how many values attributes have."""
     dictionaries = []
     others = {}
-    for field in schema:
+    for field in table.schema:
+        if field.type == STRING and _mostly_differ(single_chunk(table.column(field.name))):
+            continue
         for path, type_ in leaves(field):
-            if (table, field.name) in _ROW_NUMBERS:
+            if (name, field.name) in _ROW_NUMBERS:
                 others[path] = "DELTA_BINARY_PACKED"
             elif type_ in {TIME, pa.float64()} or field.name == "duration_ns" or _rarely_repeats(columns, field):
                 others[path] = "BYTE_STREAM_SPLIT"
             elif not pa.types.is_fixed_size_binary(type_) and not pa.types.is_boolean(type_):
                 dictionaries.append(path)
     return Encodings(dictionaries, others)
+
+
+def _mostly_differ(strings: pa.DictionaryArray) -> bool:
+    return bool(2 * len(strings.dictionary) > len(strings) - strings.null_count)
 
 
 def _rarely_repeats(columns: Mapping[str, ColumnMeta], field: pa.Field) -> bool:

@@ -60,7 +60,7 @@ def write_block(
     files: dict[str, bytes | pa.Buffer] = {}
     for name in TABLES:
         table = tables.table(name)
-        encodings = choose_encodings(name, table.schema, source.columns)
+        encodings = choose_encodings(name, table, source.columns)
         files[parquet_name(name)] = _write_table(table, _row_bounds(name, table, source.units), encodings, page_rows)
     index = TraceIndex.of(single_chunk(tables.table("traces").column("trace_id")))
     files[TRACE_IDS] = _npy(index.ids)
