@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tests.oracle_fields import At, evaluate
+from tests.oracle_fields import At, evaluate, holds
 from tests.oracle_spans import Span, Trace, traces_of
-from tests.oracle_values import ABSENT, FALSE, TRUE, EvaluationError, compare
+from tests.oracle_values import ABSENT, FALSE, EvaluationError, compare
 from traceql.ast import (
     Aggregate,
     Attribute,
@@ -88,7 +88,7 @@ def run(stage: Node, trace: Trace, spansets: list[Spanset]) -> list[Spanset]:
 def _of_one(stage: Node, trace: Trace, spanset: Spanset) -> list[Spanset]:
     match stage:
         case SpansetFilter(expression=expression):
-            kept = (place for place in spanset.places if evaluate(expression, At(trace, place)) == TRUE)
+            kept = (place for place in spanset.places if holds(expression, At(trace, place)))
             return [replace(spanset, places=tuple(kept))]
         case GroupBy(expression=expression):
             groups: dict[Static, list[int]] = {}

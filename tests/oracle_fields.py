@@ -17,7 +17,7 @@ from traceql.ast import (
     Static,
     UnaryOperation,
 )
-from traceql.ast.walk import walk
+from traceql.ast.walk import children
 from traceql.attributes import AttributeScope, IntrinsicKind
 from traceql.format import shown
 from traceql.operators import BinaryOperator, LogicalOperator, UnaryOperator
@@ -52,7 +52,7 @@ def evaluate(expression: FieldExpression, at: At) -> Static:
         case UnaryOperation():
             return _unary(expression.op, evaluate(expression.operand, at), expression)
         case LogicalChain(op=LogicalOperator.OR, operands=operands):
-            return _boolean(any(_holds(operand, at) for operand in operands))
+            return _boolean(any(holds(operand, at) for operand in operands))
         case LogicalChain():
             return _boolean(_all_hold(list(_conjuncts(expression)), at))
         case BinaryOperation(op=op) if op.is_comparison:
@@ -72,7 +72,9 @@ def _boolean(value: bool) -> Static:
     return TRUE if value else FALSE
 
 
-def _holds(expression: FieldExpression, at: At) -> bool:
+def holds(expression: FieldExpression, at: At) -> bool:
+    if isinstance(expression, Attribute):  # of any event or link
+        return any(evaluate(expression, each) == TRUE for each in _bound_all([expression], at))
     return evaluate(expression, at) == TRUE
 
 
@@ -86,13 +88,24 @@ def _conjuncts(expression: FieldExpression) -> Iterator[FieldExpression]:
 
 
 def _all_hold(terms: list[FieldExpression], at: At) -> bool:
-    """Every term holds, and one event (one link) satisfies all comparisons of events (links) among them."""
-    for mentions in (mentions_event, mentions_link):
-        together = [_turned(term) for term in terms if _is_positive(term) and mentions(term)]
-        terms = [term for term in terms if not (_is_positive(term) and mentions(term))]
-        if together and not any(all(_compares(term, each) for term in together) for each in _bound_all(together, at)):
+    """Every term holds, and one event (one link) satisfies all comparisons of events (links) among them.
+
+    Terms are evaluated in order until one fails, those of an event or link together with the first of them.
+    """
+    groups = [[term for term in terms if _is_positive(term) and kind(term)] for kind in (mentions_event, mentions_link)]
+    while terms:
+        together = next((group for group in groups if terms[0] in group), [])
+        if together and not _one_satisfies(together, at):
             return False
-    return all(_holds(term, at) for term in terms)
+        if not together and not holds(terms[0], at):
+            return False
+        terms = [term for term in terms[1:] if term not in together]
+    return True
+
+
+def _one_satisfies(comparisons: list[FieldExpression], at: At) -> bool:
+    turned = [_turned(comparison) for comparison in comparisons]
+    return any(all(_compares(comparison, each) for comparison in turned) for each in _bound_all(turned, at))
 
 
 def _is_positive(term: FieldExpression) -> bool:
@@ -106,11 +119,20 @@ def _tests_for_nil(node: BinaryOperation, op: BinaryOperator) -> bool:
     return node.op is op and StaticType.NIL in (getattr(node.lhs, "type", None), getattr(node.rhs, "type", None))
 
 
+def _open_parts(node: Node) -> Iterator[Node]:
+    """The node and what is below it, but not in comparisons and chains below: those look for their own events."""
+    yield node
+    for child in children(node):
+        is_closed = isinstance(child, LogicalChain) or (isinstance(child, BinaryOperation) and child.op.is_comparison)
+        if not is_closed:
+            yield from _open_parts(child)
+
+
 def mentions_event(node: Node) -> bool:
     return any(
         getattr(part, "scope", None) is AttributeScope.EVENT
         or getattr(part, "kind", None) in (IntrinsicKind.EVENT_NAME, IntrinsicKind.EVENT_TIME_SINCE_START)
-        for part in walk(node)
+        for part in _open_parts(node)
     )
 
 
@@ -118,7 +140,7 @@ def mentions_link(node: Node) -> bool:
     return any(
         getattr(part, "scope", None) is AttributeScope.LINK
         or getattr(part, "kind", None) in (IntrinsicKind.LINK_TRACE_ID, IntrinsicKind.LINK_SPAN_ID)
-        for part in walk(node)
+        for part in _open_parts(node)
     )
 
 

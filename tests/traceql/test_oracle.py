@@ -121,7 +121,7 @@ def test_recorded_examples_agree(shared: Path) -> None:
         if query and is_whole and query != WITHOUT_ATTRIBUTES:
             assert found(query) == sorted(map(letters, spansets)), query
             compared += 1
-    assert compared >= 30
+    assert compared >= 25
 
 
 def letters(spanset: dict[str, Any]) -> str:

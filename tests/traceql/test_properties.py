@@ -37,7 +37,7 @@ def refused(text: str) -> TraceQLError | None:
     return None
 
 
-QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 CORPUS = [case.query for case in read_corpus()]
 PIECES = sorted({piece for query in CORPUS for piece in re.findall(r"\w+|[^\w\s]+|\s", query)})
 

@@ -1,4 +1,4 @@
-"""The oracle finds what Tempo found, over the recorded traces; an eighth of them, since it is slow."""
+"""The oracle finds what Tempo found, over the recorded traces; a sixteenth of them, since it is slow."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from traceql.ast import Static
 from traceql.durations import format_duration
 from traceql.types import StaticType
 
-ONE_IN = 8
+ONE_IN = 16
 
 # Where Tempo is wrong, or shows how it stores things; by the text of the query.
 DIFFERENT = {

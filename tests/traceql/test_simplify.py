@@ -13,7 +13,7 @@ from traceql import Query, conditions_of, format_query, parse, simplify, validat
 from traceql.ast import BinaryOperation, FieldExpression, Pipeline, SpansetFilter
 
 QUICK = settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
 
 
