@@ -57,7 +57,7 @@ async def _serve(config: Config, wal: Wal, blocks: BlockStore, node: str, schedu
     pipeline = _pipeline(config, wal, blocks, node)
     sources = Sources(blocks, pipeline.live, node)
     operations = Operations(pipeline, blocks)
-    executor = open_executor(scheduler)
+    executor = await asyncio.to_thread(open_executor, scheduler)  # a cluster's client brings a loop of its own
     api = Api(
         Engine(sources, executor),
         operations,

@@ -13,6 +13,10 @@ from tempo_dask.errors import Unavailable
 from tempo_dask.ingest.live import LiveStore
 from tempo_dask.ingest.live_tenant import BlockListTooOld
 
+#: How often a block list is asked for that has what was flushed: the first nearly always has.
+LIST_ATTEMPTS = 50
+LIST_PAUSE_S = 0.02
+
 
 class BlockList(Protocol):
     """A tenant's blocks as of one moment, with the flushed number of each node."""
@@ -56,14 +60,17 @@ class Sources:
         """
         await self._opened.wait()
         await asyncio.wrap_future(self._live.caught_up(tenant))
-        while True:
+        for _ in range(LIST_ATTEMPTS):
             listed = await self._list(tenant)
             try:
                 chunks = self._live.after(tenant, listed.flushed.get(self._node, 0))
             except BlockListTooOld:
-                continue  # a flush came between, and its grace is over: the next list has it
+                await asyncio.sleep(LIST_PAUSE_S)  # a flush came between, and its grace is over
+                continue
             telemetry.BLOCKLIST_LENGTH.labels(tenant).set(len(listed.blocks))
             return (*listed.blocks, *chunks)
+        msg = f"the block list of {tenant} stays behind what was flushed"
+        raise Unavailable(msg)
 
     async def _list(self, tenant: str) -> BlockList:
         try:
