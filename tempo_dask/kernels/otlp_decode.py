@@ -16,7 +16,7 @@ from tempo_dask.kernels.otlp_attributes import ATTRIBUTE_BYTES, KEY_BYTES, KEY_D
 from tempo_dask.kernels.otlp_buffers import Buffers
 from tempo_dask.kernels.otlp_check import Group
 from tempo_dask.kernels.otlp_intern import DICTIONARY_BYTES, SEEDS, STRING_BYTES, slots_for
-from tempo_dask.kernels.otlp_layout import LAYOUT
+from tempo_dask.kernels.otlp_layout import FIELDS_END, LAYOUT
 from tempo_dask.kernels.otlp_schema import ATTRIBUTE, EVENT, LINK, RESOURCE, RESOURCE_SPANS, SCOPE, SCOPE_SPANS, SPAN
 from tempo_dask.kernels.otlp_state import (
     ATTRIBUTE_ADDRESS,
@@ -36,7 +36,6 @@ from tempo_dask.kernels.otlp_state import (
     SEED_2,
     SLOT_ADDRESS,
     SPANS,
-    STATE_SIZE,
     STRING_ADDRESS,
     STRINGS,
     TABLES,
@@ -129,7 +128,7 @@ def walk_group(group: Group, counts: npt.NDArray[np.int64]) -> Walked:
     sizes = [int(room[table]) * width for table, widths in enumerate(_WIDTHS) for width in widths]
     starts = [0, *itertools.accumulate(-(-size // _ALIGNMENT) * _ALIGNMENT for size in sizes)]
     own = np.zeros(starts[-1], np.uint8)
-    state = np.zeros(STATE_SIZE, np.int64)
+    state = np.zeros(FIELDS_END, np.int64)
     state[ROOM : ROOM + COUNTS] = room
     state[SEED], state[SEED_2] = SEEDS
     state[LAYOUT_ADDRESS] = LAYOUT.ctypes.data

@@ -245,12 +245,6 @@ def set_number(string: int, number: int) -> None:
 
 
 @inlined
-def dictionary_of(string: int) -> int:
-    """Return the dictionary of a string."""
-    return load_64(string + _PLACE) >> 32
-
-
-@inlined
 def address_of(string: int) -> int:
     """Return where a string lies."""
     return load_64(string + _AT)

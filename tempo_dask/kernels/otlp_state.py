@@ -33,9 +33,8 @@ ROOM = COUNTS
 #: Addresses of own columns: those of all tables one after another, in the order of the fields in `storage.columns`.
 (COLUMNS,) = constants((32,))
 
-#: Fields of the messages that are walked.
+#: Fields of the messages that are walked, behind the 32 own columns (see `otlp_layout`).
 (FIELDS,) = constants((64,))
-STATE_SIZE = 112
 
 
 @emitted
