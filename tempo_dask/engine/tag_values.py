@@ -23,8 +23,8 @@ from traceql.types import Kind, StaticType, Status
 
 _Attributes: TypeAlias = tuple[AttributeReference, ...]
 
-#: What has no values to list.
-_UNLISTED = frozenset({IntrinsicKind.PARENT, IntrinsicKind.CHILD_COUNT})
+#: What has no values to list: nobody chooses among ids.
+_UNLISTED = frozenset({IntrinsicKind.PARENT, IntrinsicKind.CHILD_COUNT, *(k for k in IntrinsicKind if k.is_id)})
 #: What is no single value.
 _NO_VALUE = frozenset({StaticType.NIL, StaticType.ATTRIBUTE})
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from storage.columns import Column
 from tempo_dask.kernels.predicates import Mask, any_of_owner
@@ -27,23 +28,31 @@ def value_text(type_: StaticType, value: Any) -> str:
     return _FORMS.get(type_.element, str)(value)
 
 
-def distinct_texts(part: Part, rows: Mask | None = None) -> list[str]:
-    """Return the distinct values of a part as text, of arrays their elements; only of the rows in the mask."""
+def distinct_texts(part: Part, rows: Mask | None = None, max_bytes: int = 0) -> list[str]:
+    """Return the distinct values of a part as text, of arrays their elements; only of the rows in the mask.
+
+    Of texts those may be left out that have more than `max_bytes` of text before them in order.
+    """
     column = part.column
     kept = kept_elements(column, rows)
     if column.dictionary is not None:
-        return used_texts(column, kept)
+        return used_texts(column, kept, max_bytes)
     data: npt.NDArray[Any] = column.data if kept is None else column.data[kept.view(np.bool_)]
     return [value_text(part.type, value) for value in np.unique(data).tolist()]
 
 
-def used_texts(column: Column, kept: Mask | None) -> list[str]:
-    """Return the texts of a dictionary column that its (kept) elements use."""
+def used_texts(column: Column, kept: Mask | None, max_bytes: int = 0) -> list[str]:
+    """Return the texts of a dictionary column that its (kept) elements use, all that fit and one more."""
     if column.dictionary is None:
         return []
     mask = np.ones(len(column.data), np.uint8) if kept is None else kept
     used = any_of_owner(mask, column.data.view(np.uint32), len(column.dictionary))
-    return list(column.dictionary.filter(pa.array(used.view(np.bool_))).to_pylist())
+    texts = column.dictionary.filter(pa.array(used.view(np.bool_)))
+    if 0 < max_bytes < texts.nbytes:
+        texts = texts.sort()  # bytewise, which is the order of code points
+        ends = np.cumsum(pc.binary_length(texts).to_numpy(zero_copy_only=False), dtype=np.int64)
+        texts = texts[: int(np.searchsorted(ends, max_bytes, side="right")) + 1]
+    return list(texts.to_pylist())
 
 
 def kept_elements(column: Column, rows: Mask | None) -> Mask | None:

@@ -12,7 +12,7 @@ from tempo_dask.kernels.predicates import Mask
 from tempo_dask.physical.chosen_spans import ChosenRows, counts_whole
 from tempo_dask.physical.distinct import kept_elements, used_texts
 from tempo_dask.physical.spansets import UnitScan
-from tempo_dask.physical.tags import Tags, join_tags
+from tempo_dask.physical.tags import Tag, Tags, join_tags
 from tempo_dask.physical.units import ScanUnit, Shard, units_of
 from tempo_dask.physical.work import PartitionWork
 from tempo_dask.plan.nodes import Plan
@@ -76,16 +76,20 @@ class NamesChunk:
         chosen = ChosenRows.of(task.unit, scan, self.plan)
         if chosen.is_empty:
             return frozenset()
-        return frozenset([*_of_columns(task, scan, chosen), *_of_rests(task, scan, chosen)])
+        return _of_columns(task, scan, chosen) | frozenset(_of_rests(task, scan, chosen))
 
 
-def _of_columns(task: NamesTask, scan: UnitScan, chosen: ChosenRows) -> Iterator[tuple[Scope, str]]:
+def _of_columns(task: NamesTask, scan: UnitScan, chosen: ChosenRows) -> Tags:
+    meta = task.unit.source.meta
+    found: set[Tag] = set()
     for name in task.columns:
-        scope, key, _ = split_column_name(name)
-        table = TABLE_OF_SCOPE[scope]
-        column = scan.reader.column(table, name)
-        if column is not None and _has_value(column, chosen.rows(table)):
-            yield scope, key
+        tag = split_column_name(name)[:2]
+        if tag not in found:
+            table = TABLE_OF_SCOPE[tag[0]]
+            is_full = table == "spans" and meta.columns[name].count == meta.span_count
+            if is_full or _has_value(scan.reader.column(table, name), chosen.rows(table)):
+                found.add(tag)
+    return frozenset(found)
 
 
 def _of_rests(task: NamesTask, scan: UnitScan, chosen: ChosenRows) -> Iterator[tuple[Scope, str]]:
@@ -96,7 +100,9 @@ def _of_rests(task: NamesTask, scan: UnitScan, chosen: ChosenRows) -> Iterator[t
             yield from ((scope, key) for key in used_texts(keys, kept_elements(keys, chosen.rows(table))))
 
 
-def _has_value(column: Column, rows: Mask | None) -> bool:
+def _has_value(column: Column | None, rows: Mask | None) -> bool:
+    if column is None:
+        return False
     valid = column.valid
     if rows is None:
         return bool(len(column.data)) if valid is None else bool(valid.any())

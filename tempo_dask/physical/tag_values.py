@@ -6,20 +6,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-
 from storage.columns import SourceMeta
 from tempo_dask.kernels.predicates import Mask
 from tempo_dask.physical.binder import Binder
 from tempo_dask.physical.bound import AttributeColumns, IntrinsicColumn
 from tempo_dask.physical.chosen_spans import ChosenRows, counts_whole
 from tempo_dask.physical.distinct import distinct_texts, type_text, value_text
-from tempo_dask.physical.operands import values_at, values_of
+from tempo_dask.physical.operands import values_of
 from tempo_dask.physical.reader import UnitReader
 from tempo_dask.physical.spansets import UnitScan
 from tempo_dask.physical.tags import Tag, Tags, join_tags
 from tempo_dask.physical.units import ScanUnit, Shard, units_of
-from tempo_dask.physical.values import Values
 from tempo_dask.physical.work import PartitionWork
 from tempo_dask.plan.nodes import Plan
 from tempo_dask.plan.tag_nodes import TagValues
@@ -54,7 +51,7 @@ def values_work(
     """Return what finds the values that metadata does not tell."""
     tasks = (_task(unit, plan, values) for unit in units_of(shards, plan))
     needed = tuple(task for task in tasks if task.sources)
-    return PartitionWork(needed, ValuesChunk(plan), partial(join_tags, max_bytes=max_bytes))
+    return PartitionWork(needed, ValuesChunk(plan, max_bytes), partial(join_tags, max_bytes=max_bytes))
 
 
 def _task(unit: ScanUnit, plan: Plan, values: TagValues) -> ValuesTask:
@@ -99,6 +96,7 @@ class ValuesChunk:
     """Finds the values that the chosen spans of one unit have."""
 
     plan: Plan
+    max_bytes: int
 
     def __call__(self, _number: int, task: ValuesTask) -> Tags:
         """Return pairs of type and text."""
@@ -108,17 +106,10 @@ class ValuesChunk:
         chosen = ChosenRows.of(task.unit, scan, self.plan, with_split=with_split)
         if chosen.is_empty:
             return frozenset()
-        found = (_distinct(source, chosen.rows(source.table), scan.reader) for source in task.sources)
+        found = (_distinct(source, chosen.rows(source.table), scan.reader, self.max_bytes) for source in task.sources)
         return frozenset().union(*found)
 
 
-def _distinct(source: _Source, rows: Mask | None, reader: UnitReader) -> set[Tag]:
-    values, kept = _values(source, rows, reader)
-    return {(type_text(part.type), text) for part in values.parts for text in distinct_texts(part, kept)}
-
-
-def _values(source: _Source, rows: Mask | None, reader: UnitReader) -> tuple[Values, Mask | None]:
-    """Return the values of a source, and which rows of them count; ids are spelled out for these alone."""
-    if rows is not None and isinstance(source, IntrinsicColumn) and source.kind.is_id:
-        return values_at(source, np.flatnonzero(rows), reader), None
-    return values_of(source, reader), rows
+def _distinct(source: _Source, rows: Mask | None, reader: UnitReader, max_bytes: int) -> set[Tag]:
+    parts = values_of(source, reader).parts
+    return {(type_text(part.type), text) for part in parts for text in distinct_texts(part, rows, max_bytes)}

@@ -28,7 +28,7 @@ DIFFERENT_TAGS = {
     **dict.fromkeys((541, 543), "filtered names are all there"),
     **dict.fromkeys((585, 586, 593, 594), "status and kind are keywords"),
     **dict.fromkeys((589, 590, 621), "durations are not listed"),
-    **dict.fromkeys((608, 619, 620), "ids are hex"),
+    **dict.fromkeys((608, 619, 620), "ids are not listed"),
     613: "spans below a missing parent are numbered",
 }
 

@@ -88,8 +88,6 @@ def _intrinsic(trace: Trace, span: Span, attribute: Intrinsic) -> list[str]:
             return [span.status_message]
         case IntrinsicKind.TRACE_ROOT_NAME:
             return [trace.root_name]
-        case IntrinsicKind.SPAN_ID:
-            return [span.span_id]
         case IntrinsicKind.INSTRUMENTATION_NAME:
             return [span.scope_name]
         case IntrinsicKind.EVENT_NAME:
