@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tempo_dask.engine.executors import Executor
-from tempo_dask.engine.metrics import query_instant, query_range
+from tempo_dask.engine.metrics import query_range
 from tempo_dask.engine.requests import (
-    InstantRequest,
     KeyValuesRequest,
     RangeRequest,
     SearchRequest,
@@ -64,7 +63,3 @@ class Engine:
     async def tag_values(self, request: TagValuesRequest) -> TagValuesResult:
         """Return the typed values of an attribute."""
         return await find_tag_values(request, self.sources, self.executor)
-
-    async def query_instant(self, request: InstantRequest) -> RangeResult:
-        """Return one sample for each series of a metrics query."""
-        return await query_instant(request, self.sources, self.executor)

@@ -1,4 +1,4 @@
-"""Metrics: from a query text to series of samples, over a range or at once."""
+"""Metrics: from a query text to series of samples; at once is a range of one interval."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from tempo_dask.engine.executors import Executor
 from tempo_dask.engine.exemplars import shown_exemplars
-from tempo_dask.engine.requests import InstantRequest, RangeRequest
+from tempo_dask.engine.requests import RangeRequest
 from tempo_dask.engine.results import QueryMetrics, RangeResult, Series
 from tempo_dask.engine.second_stages import apply_second_stages
 from tempo_dask.engine.series import finished_series
@@ -40,13 +40,6 @@ async def query_range(request: RangeRequest, sources: SnapshotProvider, executor
     answer = [] if plan.is_empty else finished_series(with_zeros(found, series), plan, series, exemplars)
     times_ns = request.start_ns + np.arange(1, series.step_count + 1) * request.step_ns
     return _limited(times_ns, apply_second_stages(series.second, answer), request.max_series, found.inspected_spans)
-
-
-async def query_instant(request: InstantRequest, sources: SnapshotProvider, executor: Executor) -> RangeResult:
-    """Return one sample for each series, computed over the whole window."""
-    start_ns, end_ns = request.window.start_ns, request.window.end_ns
-    over = RangeRequest(request.tenant, request.query, start_ns, end_ns, end_ns - start_ns, 0, request.max_series)
-    return await query_range(over, sources, executor)
 
 
 def _limited(

@@ -97,13 +97,3 @@ class TagValuesRequest:
     query: str = ""
     limit: int = 0
     max_bytes: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class InstantRequest:
-    """Compute metrics once over (start, end]: one sample for each series."""
-
-    tenant: str
-    query: str
-    window: Window
-    max_series: int = 0

@@ -74,10 +74,11 @@ class UnitReader:
     def has_rest_key(self, table: TableName, key: str) -> Mask:
         """Return the rows for which `rest` holds a key, whatever its value."""
         keys = self.column(table, REST_KEYS)
-        if keys is None or keys.dictionary is None or keys.offsets is None:
-            return np.zeros(self.row_count(table), np.uint8)
-        found = matching_texts(BinaryOperator.EQUAL, keys.dictionary, key)
-        return any_in_list(look_up(keys.data, found), keys.offsets)
+        if keys is not None and keys.dictionary is not None and keys.offsets is not None:
+            found = matching_texts(BinaryOperator.EQUAL, keys.dictionary, key)
+            if found.any():
+                return any_in_list(look_up(keys.data, found), keys.offsets)
+        return np.zeros(self.row_count(table), np.uint8)
 
     def row_count(self, table: TableName) -> int:
         """Return how many rows of a table belong to the unit."""

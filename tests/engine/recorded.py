@@ -41,7 +41,7 @@ def recorded_cases(shared: Path, *groups: str) -> Iterator[dict[str, Any]]:
         for number, line in enumerate(lines):
             case = orjson.loads(line)
             if case["group"].startswith(groups):
-                yield {"id": number, **case}
+                yield {"id": number, **case}  # recorded cases bring their own number
 
 
 class Fixed:
