@@ -67,6 +67,7 @@ class PlainFormat:
             arrived_ns=(arrived_ns, arrived_ns),
             rows={"spans": len(names), "traces": len(names)},
             files={NAMES: FileMeta(len(data), google_crc32c.value(data))},
+            page_rows=0,
         )
         return EncodedBlock({NAMES: pa.py_buffer(data), DESCRIPTION: meta.encode()}, meta)
 
