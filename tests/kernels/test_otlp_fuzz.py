@@ -58,7 +58,7 @@ def test_kernels_agree_with_upb_inside_guarded_memory(child: Child, bodies: list
 
 
 @pytest.mark.slow
-@settings(max_examples=3000, deadline=None, suppress_health_check=RELAXED)
+@settings(max_examples=1000, deadline=None, suppress_health_check=RELAXED)
 @given(groups)
 def test_kernels_agree_with_upb_at_length(child: Child, bodies: list[bytes]) -> None:
     assert child.ask(bodies) == "ok"
