@@ -39,6 +39,10 @@ class TraceQLError(Exception):
     def __str__(self) -> str:
         return self.message
 
+    def __reduce__(self) -> tuple[type[TraceQLError], tuple[object, ...]]:
+        # Notes and attributes that somebody hung on an error on its way need not travel.
+        return type(self), (self.message, self.position)
+
     @property
     def line(self) -> int:
         """Line of the fault, from 1; 0 when unknown."""
@@ -69,5 +73,5 @@ class ValidationError(TraceQLError):
         super().__init__(diagnostics[0].message, diagnostics[0].position)
         self.diagnostics = diagnostics
 
-    def __reduce__(self) -> tuple[type[ValidationError], tuple[tuple[Diagnostic, ...]]]:
+    def __reduce__(self) -> tuple[type[TraceQLError], tuple[object, ...]]:
         return ValidationError, (self.diagnostics,)

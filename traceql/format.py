@@ -128,7 +128,10 @@ class _Printer:
 
     def operand(self, node: Node, at_least: int) -> str:
         """An operand, in parentheses when it binds looser than the place allows."""
-        in_parentheses = _level(node) < at_least if self.is_canonical else _is_operation(node)
+        if self.is_canonical:
+            in_parentheses = _level(node) < at_least
+        else:  # `(-a) * b`, since `-a * b` reads as `-(a * b)`
+            in_parentheses = _is_operation(node) or (isinstance(node, UnaryOperation) and _PREFIX < at_least < _ATOM)
         return f"({self.text(node)})" if in_parentheses else self.text(node)
 
     def listed(self, nodes: Iterable[Node]) -> str:
