@@ -25,12 +25,12 @@ serve: install ## a server on Tempo's ports, data in ./data
 
 test: install ## the tests that fit ten minutes, installation included
 	$(BIN)/python -m tempo_dask.kernels
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not slow and not soak'
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not slow and not soak'
 
 check: lint type contracts test ## what a change must pass
 
 check-all: lint type contracts install ## every test but the soak, also those that take long
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m 'not soak'
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not soak'
 
 fmt: install ## format the code
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .

@@ -7,8 +7,6 @@ import pytest
 from tests.conformance.conftest import Comparison
 from tests.serving import COMPILATIONS
 
-pytestmark = pytest.mark.xdist_group("recorded")
-
 #: What must agree, in per cent, by group. What differs on purpose is told in docs/differences.md.
 LEAST = {
     "trace.get": 100,

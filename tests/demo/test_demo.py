@@ -19,7 +19,6 @@ from tempo_dask.demo.tour import NEXT, Question
 ANSWERED_WITHIN_S = 120.0
 
 # Two demos at once might choose the same free port.
-pytestmark = pytest.mark.xdist_group("demo")
 
 
 @contextmanager

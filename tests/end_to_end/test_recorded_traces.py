@@ -19,8 +19,6 @@ SAMPLE = 97
 STEPS = ("live", "killed while live", "flushed", "killed after the flush")
 MOST_TRACES = 262_144
 
-pytestmark = pytest.mark.xdist_group("recorded traces")
-
 
 @pytest.fixture(scope="module")
 def sent(shared: Path) -> Mapping[str, Sequence[bytes]]:

@@ -37,8 +37,6 @@ QUERIES = (
     "{ span.absent = 1 }",
 )
 
-pytestmark = pytest.mark.xdist_group("cluster")
-
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:

@@ -1,4 +1,4 @@
-"""One server for all tests that leave it running; they carry the mark `xdist_group("server")`."""
+"""One server a worker for all tests that leave it running."""
 
 from __future__ import annotations
 

@@ -20,8 +20,6 @@ MIB = 1 << 20
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
 
-pytestmark = pytest.mark.xdist_group("server")
-
 
 @pytest.fixture(autouse=True)
 def unharmed(server: ServerProcess) -> Iterator[None]:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.ingest.numbered import body
 from tests.serving import ServerProcess
-
-pytestmark = pytest.mark.xdist_group("server")
 
 RECEIVER = '{receiver="otlp/otlp_receiver",transport="http"}'
 TENANT = '{tenant="single-tenant"}'

@@ -19,8 +19,6 @@ from opentelemetry.trace import Link, SpanKind, Status, StatusCode, format_trace
 
 from tests.serving import ServerProcess
 
-pytestmark = pytest.mark.xdist_group("server")
-
 
 @pytest.fixture(params=["grpc", "grpc gzip", "http", "http gzip"])
 def exporter(request: pytest.FixtureRequest, server: ServerProcess) -> Iterator[SpanExporter]:
