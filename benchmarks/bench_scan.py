@@ -54,8 +54,8 @@ class Question:
 QUESTIONS = (
     Question(
         "filter by two conditions",
-        '{ span.http.request.method = "POST" && duration > 50ms }',
-        {"spans": ["span.http.request.method::str", "duration_ns"], "traces": ["span_count"]},
+        '{ span.http.method = "POST" && duration > 50ms }',
+        {"spans": ["span.http.method::str", "duration_ns"], "traces": ["span_count"]},
     ),
     Question(
         "filter by service and status",
