@@ -38,13 +38,20 @@ def grammar() -> Lark:
 
 def parse(text: str) -> Query:
     """The tree of a query. Raises ParseError for a text that is none; types and values are checked by `validate`."""
-    try:
-        query: Query = grammar().parse(text)  # type: ignore[assignment]  # the builder makes nodes, not Lark's trees
-    except UnexpectedToken as error:
-        raise describe(error, text, tuple(grammar().terminals)) from None
+    query = _parsed(text)
+    if isinstance(query, ParseError):
+        raise query  # here, so that no parser's state hangs on it as its context when it travels to another process
     _check_depth(query, text)
     if "/" in text or "%" in text:
         fold(query)  # raises for a division by zero, which clients expect as an error of parsing
+    return query
+
+
+def _parsed(text: str) -> Query | ParseError:
+    try:
+        query: Query = grammar().parse(text)  # type: ignore[assignment]  # the builder makes nodes, not Lark's trees
+    except UnexpectedToken as error:
+        return describe(error, text, tuple(grammar().terminals))
     return query
 
 

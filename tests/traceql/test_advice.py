@@ -119,6 +119,7 @@ def test_errors_know_their_place_and_travel() -> None:
         require_valid(parse("{ name = 1 && kind = 2 }"))
     assert len(validating.value.diagnostics) == 2
     for error in (parsing.value, validating.value):
+        assert error.__context__ is None  # Dask's pickling takes it along
         other = pickle.loads(pickle.dumps(error))
         assert (str(other), other.position, type(other)) == (str(error), error.position, type(error))
 
