@@ -6,14 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tempo_dask.engine.executors import Executor
-from tempo_dask.engine.exemplars import shown_exemplars
+from tempo_dask.engine.exemplars import answered_exemplars
 from tempo_dask.engine.requests import RangeRequest
 from tempo_dask.engine.results import QueryMetrics, RangeResult, Series
 from tempo_dask.engine.second_stages import apply_second_stages
 from tempo_dask.engine.series import finished_series
 from tempo_dask.engine.sources import SnapshotProvider, shards_of
-from tempo_dask.physical.exemplars import one_per_trace
-from tempo_dask.physical.search import exemplar_work
+from tempo_dask.physical.exemplars import choose, exemplar_work
 from tempo_dask.physical.series import series_work, with_zeros
 from tempo_dask.plan.build import build_series
 from tempo_dask.plan.nodes import TimeRange
@@ -35,8 +34,8 @@ async def query_range(request: RangeRequest, sources: SnapshotProvider, executor
     plan = optimize(plan)
     work = series_work(plan, series, await shards_of(sources, request.tenant))
     found = await executor.run(work)
-    chosen = one_per_trace(found.exemplars)
-    exemplars = shown_exemplars(chosen, await executor.run(exemplar_work(plan, chosen, work.tasks)), series)
+    shown = await executor.run(exemplar_work(plan, found.exemplars, work.tasks))
+    exemplars = answered_exemplars(choose(found.exemplars, shown), shown, series)
     answer = [] if plan.is_empty else finished_series(with_zeros(found, series), plan, series, exemplars)
     times_ns = request.start_ns + np.arange(1, series.step_count + 1) * request.step_ns
     return _limited(times_ns, apply_second_stages(series.second, answer), request.max_series, found.inspected_spans)

@@ -19,6 +19,10 @@ from tempo_dask.plan.build_tags import build_tag_search
 from tempo_dask.plan.nodes import NewestTraces, Plan, TimeRange
 from tempo_dask.plan.optimize import optimize
 from traceql import parse, require_valid, simplify
+from traceql.ast import Intrinsic
+from traceql.attributes import IntrinsicKind
+
+_NAME = Intrinsic(IntrinsicKind.NAME)
 
 
 async def search(request: SearchRequest, sources: SnapshotProvider, executor: Executor) -> SearchResult:
@@ -62,8 +66,9 @@ def _span_sets(match: Match, display: Display) -> Sequence[SpanSet]:
 
 
 def _span(span: ShownSpan) -> FoundSpan:
-    attributes = tuple((bare_key(attribute), value) for attribute, value in span.attributes)
-    return FoundSpan(span.span_id, span.start_ns, span.duration_ns, span.name, attributes)
+    name = next((str(value) for attribute, value in span.attributes if attribute == _NAME), None)
+    attributes = tuple((bare_key(attribute), value) for attribute, value in span.attributes if attribute != _NAME)
+    return FoundSpan(span.span_id, span.start_ns, span.duration_ns, name, attributes)
 
 
 def _metrics(units: Sequence[ScanUnit], *, with_traces: bool) -> QueryMetrics:

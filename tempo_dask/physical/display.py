@@ -22,10 +22,11 @@ from traceql.attributes import IntrinsicKind
 _ERROR = 2
 _SERVICE_NAME = column_name("resource", "service.name", "str")
 
-#: Shown in fields of their own, or not at all.
-_NOT_ATTRIBUTES = frozenset(
+ShownPairs = tuple[tuple[AttributeReference, Shown], ...]
+
+#: Shown in fields of their own whether asked for or not, or not at all.
+_OWN_FIELDS = frozenset(
     {
-        IntrinsicKind.NAME,
         IntrinsicKind.DURATION,
         IntrinsicKind.TRACE_DURATION,
         IntrinsicKind.TRACE_ROOT_NAME,
@@ -43,8 +44,7 @@ class ShownSpan:
     span_id: bytes
     start_ns: int
     duration_ns: int
-    name: str | None
-    attributes: tuple[tuple[AttributeReference, Shown], ...]
+    attributes: ShownPairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,29 +89,22 @@ def _spans(rows: Rows, shown: Sequence[ShownAttribute], scan: UnitScan) -> list[
     ids = scan.reader.data("spans", "span_id")[rows]
     starts = scan.reader.data("spans", "start")[rows].tolist()
     durations = scan.reader.data("spans", "duration_ns")[rows].tolist()
-    names = _names(rows, shown, scan)
-    attributes: list[list[tuple[AttributeReference, Shown]]] = [[] for _ in rows]
+    found = zip(ids, starts, durations, shown_pairs(rows, shown, scan), strict=True)
+    return [ShownSpan(span_id.tobytes(), start, duration, pairs) for span_id, start, duration, pairs in found]
+
+
+def shown_pairs(rows: Rows, shown: Sequence[ShownAttribute], scan: UnitScan) -> list[ShownPairs]:
+    """Return the attributes that these spans show, with their values; the name is one of them."""
+    pairs: list[list[tuple[AttributeReference, Shown]]] = [[] for _ in rows]
     for attribute in shown:
-        if not _is_own_field(attribute):
+        if not _has_own_field(attribute):
             for place, value in shown_attribute(attribute, rows, scan):
-                attributes[place].append((attribute.attribute, value))
-    return [
-        ShownSpan(span_id.tobytes(), start, duration, name, tuple(pairs))
-        for span_id, start, duration, name, pairs in zip(ids, starts, durations, names, attributes, strict=True)
-    ]
+                pairs[place].append((attribute.attribute, value))
+    return [tuple(of_span) for of_span in pairs]
 
 
-def _names(rows: Rows, shown: Sequence[ShownAttribute], scan: UnitScan) -> list[str | None]:
-    names: list[str | None] = [None] * len(rows)
-    for attribute in shown:
-        if attribute.attribute == Intrinsic(IntrinsicKind.NAME):
-            for place, name in shown_attribute(attribute, rows, scan):
-                names[place] = str(name)
-    return names
-
-
-def _is_own_field(shown: ShownAttribute) -> bool:
-    return isinstance(shown.attribute, Intrinsic) and shown.attribute.kind in _NOT_ATTRIBUTES
+def _has_own_field(shown: ShownAttribute) -> bool:
+    return isinstance(shown.attribute, Intrinsic) and shown.attribute.kind in _OWN_FIELDS
 
 
 def _traces(rows: Sequence[int], scan: UnitScan) -> list[ShownTrace]:

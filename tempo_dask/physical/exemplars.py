@@ -1,82 +1,146 @@
 """Exemplars: a few spans that stand for many, the same ones however the spans are laid out.
 
 The window is cut into as many slots as exemplars are wanted; in each the span with the smallest hash of its
-start is chosen, so that partial choices join like sums do.
+start is chosen, so that partial choices join like sums do. Spans that start together are told apart by their
+traces, which are only read for those that are left.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain, groupby
 
 import numpy as np
 
 from tempo_dask.kernels.predicates import Mask
 from tempo_dask.kernels.series import smallest_hashes, take_codes
+from tempo_dask.physical.display import ShownPairs, shown_pairs
 from tempo_dask.physical.groups import Groups, LabelSet
 from tempo_dask.physical.reader import UnitReader
-from tempo_dask.plan.nodes import TimeRange
+from tempo_dask.physical.spansets import UnitScan
+from tempo_dask.physical.units import ScanUnit
+from tempo_dask.physical.work import PartitionWork
+from tempo_dask.plan.nodes import Plan, ShownAttribute, TimeRange
+
+#: Place of a unit in the work, row of the unit.
+Place = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A span that may become an exemplar; `unit` is the place of its unit in the work, `row` its row there."""
+    """A span that may become an exemplar."""
 
     slot: int
     hash: int
-    trace_id: bytes
     start_ns: int
     labels: LabelSet
-    unit: int
-    row: int
+    place: Place
 
-    @property
-    def order(self) -> tuple[int, bytes]:
-        """What decides between two spans of a slot."""
-        return self.hash, self.trace_id
+
+@dataclass(frozen=True, slots=True)
+class ShownExemplar:
+    """What is shown of a candidate, and what decides between those that start together."""
+
+    trace_start_ns: int
+    trace_id: bytes
+    span_id: bytes
+    duration_ns: int
+    attributes: ShownPairs
+
+
+Candidates = tuple[Candidate, ...]
+ShownExemplars = Mapping[Place, ShownExemplar]
 
 
 def candidates(
     wanted: int, window: TimeRange, mask: Mask, groups: Groups, reader: UnitReader, number: int
-) -> tuple[Candidate, ...]:
+) -> Candidates:
     """Return for each slot the chosen span of a unit, where there is one."""
     if not wanted:
         return ()
     starts = reader.data("spans", "start")
     slot_ns = -((window.start_ns - window.end_ns) // wanted)
     rows, hashes = smallest_hashes(starts, mask, window.start_ns, slot_ns, wanted)
-    ids = reader.data("traces", "trace_id")
     taken = np.flatnonzero(rows >= 0)
-    traces = reader.rows_at("traces", rows[taken])
-    codes = take_codes(groups.rows[rows[taken]], groups.numbers)
+    rows, hashes = rows[taken], hashes[taken]
+    codes = take_codes(groups.rows[rows], groups.numbers)
+    found = zip(taken.tolist(), hashes.tolist(), starts[rows].tolist(), codes.tolist(), rows.tolist(), strict=True)
     return tuple(
-        Candidate(
-            slot=slot,
-            hash=int(hashes[slot]),
-            trace_id=ids[trace].tobytes(),
-            start_ns=int(starts[rows[slot]]),
-            labels=groups.labels[code],
-            unit=number,
-            row=int(rows[slot]),
-        )
-        for slot, trace, code in zip(taken.tolist(), traces.tolist(), codes.tolist(), strict=True)
+        Candidate(slot, hash_, start_ns, groups.labels[code], (number, row))
+        for slot, hash_, start_ns, code, row in found
     )
 
 
-def join_candidates(parts: Iterable[tuple[Candidate, ...]]) -> tuple[Candidate, ...]:
-    """Return the chosen span of each slot."""
-    best: dict[int, Candidate] = {}
-    for part in parts:
-        for candidate in part:
-            known = best.get(candidate.slot)
-            if known is None or candidate.order < known.order:
-                best[candidate.slot] = candidate
-    return tuple(best[slot] for slot in sorted(best))
+def join_candidates(parts: Iterable[Candidates]) -> Candidates:
+    """Return the chosen span of each slot; several where they start together."""
+    best: dict[int, list[Candidate]] = {}
+    for candidate in chain.from_iterable(parts):
+        known = best.setdefault(candidate.slot, [])
+        if known and candidate.hash < known[0].hash:
+            known.clear()
+        if not known or candidate.hash == known[0].hash:
+            known.append(candidate)
+    return tuple(chain.from_iterable(best.values()))
 
 
-def one_per_trace(chosen: Iterable[Candidate]) -> tuple[Candidate, ...]:
-    """Return the candidates without those whose trace has another one of a smaller hash."""
-    best: dict[bytes, Candidate] = {}
-    for candidate in sorted(chosen, key=lambda c: (c.hash, c.slot)):
-        best.setdefault(candidate.trace_id, candidate)
-    return tuple(sorted(best.values(), key=lambda c: c.start_ns))
+def choose(found: Candidates, shown: ShownExemplars) -> Candidates:
+    """Return one span for each slot and for each trace, in order of time."""
+
+    def order(candidate: Candidate) -> tuple[int, bytes, bytes]:
+        exemplar = shown[candidate.place]
+        return exemplar.trace_start_ns, exemplar.trace_id, exemplar.span_id
+
+    by_slot = groupby(sorted(found, key=lambda c: c.slot), key=lambda c: c.slot)
+    of_slots = [min(members, key=order) for _, members in by_slot]
+    of_traces: dict[bytes, Candidate] = {}
+    for candidate in sorted(of_slots, key=lambda c: c.hash):
+        of_traces.setdefault(shown[candidate.place].trace_id, candidate)
+    return tuple(sorted(of_traces.values(), key=lambda c: c.start_ns))
+
+
+@dataclass(frozen=True, slots=True)
+class ExemplarTask:
+    """The candidates of one unit."""
+
+    number: int
+    unit: ScanUnit
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExemplarChunk:
+    """Reads what is shown of candidates."""
+
+    shown: tuple[ShownAttribute, ...]
+
+    def __call__(self, number: int, task: ExemplarTask) -> ShownExemplars:  # noqa: ARG002  # all chunks are called so
+        """Return what is shown of the candidates of one unit, by their places."""
+        scan = UnitScan.of(task.unit)
+        rows = np.array(task.rows, np.int64)
+        traces = scan.reader.rows_at("traces", rows)
+        starts = scan.reader.data("traces", "start")[traces].tolist()
+        ids = scan.reader.data("traces", "trace_id")[traces]
+        span_ids = scan.reader.data("spans", "span_id")[rows]
+        durations = scan.reader.data("spans", "duration_ns")[rows].tolist()
+        found = zip(starts, ids, span_ids, durations, shown_pairs(rows, self.shown, scan), strict=True)
+        return {
+            (task.number, row): ShownExemplar(start_ns, trace_id.tobytes(), span_id.tobytes(), duration_ns, pairs)
+            for row, (start_ns, trace_id, span_id, duration_ns, pairs) in zip(task.rows, found, strict=True)
+        }
+
+
+def exemplar_work(
+    plan: Plan, found: Candidates, units: tuple[ScanUnit, ...]
+) -> PartitionWork[ExemplarTask, ShownExemplars]:
+    """Return the second pass of metrics: what is shown of the candidates, found in these units."""
+    by_unit: dict[int, list[int]] = defaultdict(list)
+    for candidate in found:
+        by_unit[candidate.place[0]].append(candidate.place[1])
+    tasks = tuple(ExemplarTask(number, units[number], tuple(rows)) for number, rows in by_unit.items())
+    return PartitionWork(tasks, ExemplarChunk(plan.shown), _join_shown)
+
+
+def _join_shown(parts: Iterable[ShownExemplars]) -> ShownExemplars:
+    return dict(chain.from_iterable(part.items() for part in parts))

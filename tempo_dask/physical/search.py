@@ -9,7 +9,6 @@ from functools import partial
 from itertools import chain
 
 from tempo_dask.physical.display import Display, DisplayTask, display
-from tempo_dask.physical.exemplars import Candidate
 from tempo_dask.physical.matches import Match, MatchChunk, Matches, is_complete, newest_of
 from tempo_dask.physical.units import ScanUnit, Shard, units_of
 from tempo_dask.physical.work import PartitionWork
@@ -32,17 +31,6 @@ def display_work(plan: Plan, matches: Matches, units: tuple[ScanUnit, ...]) -> P
     for match in matches:
         by_unit[match.unit].append(match)
     tasks = tuple(_task(number, units[number], tuple(found)) for number, found in by_unit.items())
-    return PartitionWork(tasks, DisplayChunk(plan.shown), join_displays)
-
-
-def exemplar_work(
-    plan: Plan, chosen: Iterable[Candidate], units: tuple[ScanUnit, ...]
-) -> PartitionWork[DisplayTask, Display]:
-    """Return the second pass of metrics: what is shown of the exemplars, found in these units."""
-    by_unit: dict[int, list[int]] = defaultdict(list)
-    for candidate in chosen:
-        by_unit[candidate.unit].append(candidate.row)
-    tasks = tuple(DisplayTask(number, units[number], (), tuple(sorted(rows))) for number, rows in by_unit.items())
     return PartitionWork(tasks, DisplayChunk(plan.shown), join_displays)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tempo_dask.physical.all_stages import apply_stages
-from tempo_dask.physical.exemplars import Candidate, candidates, join_candidates
+from tempo_dask.physical.exemplars import Candidates, candidates, join_candidates
 from tempo_dask.physical.groups import Groups, LabelSet, group_by, without_arrays
 from tempo_dask.physical.metric_function import MetricFunction, Planes, Spans
 from tempo_dask.physical.metric_functions import metric_function
@@ -28,7 +28,7 @@ class SeriesPartial:
 
     labels: tuple[LabelSet, ...]
     planes: Planes
-    exemplars: tuple[Candidate, ...] = ()
+    exemplars: Candidates = ()
     inspected_spans: int = 0
 
 
