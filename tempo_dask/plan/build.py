@@ -7,6 +7,7 @@ from typing import cast
 
 from tempo_dask.errors import BadRequest, QueryFailed
 from tempo_dask.plan.nodes import NewestTraces, Plan, ShownAttribute, ShownIf, TimeRange, TimeSeries
+from tempo_dask.plan.refused import require_planned
 from traceql import Query, conditions_of
 from traceql.ast import AttributeReference, Compare, Intrinsic, MetricsArithmetic, MetricsQuery, Pipeline, Stage
 from traceql.attributes import AttributeScope
@@ -18,6 +19,7 @@ MAX_EXEMPLARS = 100
 
 def build_search(query: Query, window: TimeRange, newest: NewestTraces) -> Plan:
     """Return the plan of a search; of a metrics query the part before the metrics stage is searched."""
+    require_planned(query)
     return Plan(window, _stages(query.root), newest, _shown(query))
 
 
@@ -33,6 +35,7 @@ def build_series(query: Query, window: TimeRange, step_ns: int, exemplars: int) 
     if isinstance(root.function, Compare):
         msg = "compare() is not yet supported"
         raise QueryFailed(msg)
+    require_planned(query)
     step_count = -((window.start_ns - window.end_ns) // step_ns)
     series = TimeSeries(root.function, step_ns, step_count, _exemplar_limit(query, exemplars), root.second)
     return Plan(window, root.pipeline.stages, series, _shown(query)), series

@@ -16,6 +16,8 @@ from tempo_dask.engine.engine import Engine
 from tempo_dask.engine.local import LocalExecutor
 from tempo_dask.engine.requests import SearchRequest, Window
 from tempo_dask.engine.results import SearchResult
+from tempo_dask.errors import BadRequest
+from tempo_dask.plan.refused import require_planned
 from tests import oracle
 from tests.engine.queries import pipelines
 from tests.engine.recorded import TENANT, Fixed, chunk_of
@@ -113,7 +115,8 @@ def test_search_agrees_with_the_oracle(
 ) -> None:
     try:
         require_valid(parse(query))
+        require_planned(parse(query))
         wanted = expected(found, query)
-    except (TraceQLError, EvaluationError):
+    except (TraceQLError, EvaluationError, BadRequest):
         assume(False)
     assert answered(ask(executor, layout(data, found), query)) == wanted
