@@ -151,13 +151,13 @@ def _first_of(operand: FirstOf, reader: UnitReader) -> Values:
 
 @values_of.register
 def _arithmetic(operand: Arithmetic, reader: UnitReader) -> Values:
-    lhs, rhs = (values_in(side, operand.table, reader) for side in (operand.lhs, operand.rhs))
+    lhs, rhs = (scalars(values_in(side, operand.table, reader)) for side in (operand.lhs, operand.rhs))
     return compute(operand.op, lhs, rhs)
 
 
 @values_of.register
 def _negation(operand: Negation, reader: UnitReader) -> Values:
-    values = values_in(operand.operand, operand.table, reader)
+    values = scalars(values_in(operand.operand, operand.table, reader))
     numbers = [part for part in values.parts if part.type.is_numeric]
     negated = tuple(Part(part.type, replace(part.column, data=np.negative(part.column.data))) for part in numbers)
     missing: npt.NDArray[np.uint8] = values.present() ^ np.uint8(1)
