@@ -5,53 +5,16 @@ A section is a class, a key is a field. A key that no class has stops the start 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+from pydantic import PositiveInt, ValidationError
 
-from tempo_dask.errors import TempoDaskError
-
-_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
-
-
-class ConfigError(TempoDaskError):
-    """The configuration cannot be used; the message says where and why."""
-
-
-def parse_duration(value: object) -> object:
-    """Return a duration as Go writes it (`1h30m`, `500ms`, `0`) as a timedelta, anything else as it is."""
-    if value in (0, "0"):
-        return timedelta()
-    if not isinstance(value, str):
-        return value
-    parts = _DURATION_PART.findall(value)
-    if not parts or "".join(number + unit for number, unit in parts) != value:
-        msg = f"expected a duration such as 30s or 1h30m, found {value!r}"
-        raise ValueError(msg)
-    return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
-
-
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
-Port = Annotated[int, Field(ge=0, le=65535)]
-
-
-class Section(BaseModel):
-    """A mapping of the file. A key without a value is as good as no key."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _leave_out_empty(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            return {key: value for key, value in data.items() if value is not None or key not in cls.model_fields}
-        return {} if data is None else data
+from tempo_dask.config_section import ConfigError, Duration, Port, Section, split_address
+from tempo_dask.ingest.receivers_config import DefaultReceivers, Receivers, with_otlp_addresses
 
 
 class Server(Section):
@@ -67,49 +30,11 @@ class Server(Section):
     log_format: Literal["logfmt", "json"] = "logfmt"
 
 
-class OtlpGrpc(Section):
-    """`distributor.receivers.otlp.protocols.grpc`."""
-
-    endpoint: str = "localhost:4317"
-    max_recv_msg_size_mib: PositiveInt = 16
-
-
-class OtlpHttp(Section):
-    """`distributor.receivers.otlp.protocols.http`."""
-
-    endpoint: str = "localhost:4318"
-    traces_url_path: str = "/v1/traces"
-    max_request_body_size: PositiveInt = 20 << 20
-
-
-class OtlpProtocols(Section):
-    """`distributor.receivers.otlp.protocols`: a protocol is served where its key stands, with or without a value."""
-
-    grpc: OtlpGrpc | None = None
-    http: OtlpHttp | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _leave_out_empty(cls, data: Any) -> Any:
-        return {key: {} if value is None else value for key, value in (data or {}).items()}
-
-
-class Otlp(Section):
-    """`distributor.receivers.otlp`."""
-
-    protocols: OtlpProtocols = OtlpProtocols()
-
-
-class Receivers(Section):
-    """`distributor.receivers`; without it OTLP is served over both protocols."""
-
-    otlp: Otlp = Otlp()
-
-
 class Distributor(Section):
     """`distributor`: the way in."""
 
-    receivers: Receivers = Receivers(otlp=Otlp(protocols=OtlpProtocols(grpc=OtlpGrpc(), http=OtlpHttp())))
+    receivers: Receivers = DefaultReceivers()
+    retry_after_on_resource_exhausted: Duration = timedelta()
 
 
 class Ingester(Section):
@@ -152,6 +77,7 @@ class Config(Section):
     """The whole file."""
 
     http_api_prefix: str = ""
+    multitenancy_enabled: bool = False
     server: Server = Server()
     distributor: Distributor = Distributor()
     ingester: Ingester = Ingester()
@@ -171,31 +97,13 @@ def with_addresses(
     for name, address in (("http", http), ("grpc", grpc)):
         if address is not None:
             server[f"{name}_listen_address"], server[f"{name}_listen_port"] = split_address(address)
-    protocols = config.distributor.receivers.otlp.protocols
-    if otlp_grpc is not None:
-        split_address(otlp_grpc)
-        changed = (protocols.grpc or OtlpGrpc()).model_copy(update={"endpoint": otlp_grpc})
-        protocols = protocols.model_copy(update={"grpc": changed})
-    if otlp_http is not None:
-        split_address(otlp_http)
-        changed_http = (protocols.http or OtlpHttp()).model_copy(update={"endpoint": otlp_http})
-        protocols = protocols.model_copy(update={"http": changed_http})
-    receivers = config.distributor.receivers.model_copy(update={"otlp": Otlp(protocols=protocols)})
+    receivers = with_otlp_addresses(config.distributor.receivers, otlp_grpc, otlp_http)
     return config.model_copy(
         update={
             "server": config.server.model_copy(update=server),
-            "distributor": Distributor(receivers=receivers),
+            "distributor": config.distributor.model_copy(update={"receivers": receivers}),
         }
     )
-
-
-def split_address(address: str) -> tuple[str, int]:
-    """Return host and port of HOST:PORT; an empty host is every interface. Raises ConfigError."""
-    host, colon, port = address.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65535:
-        msg = f"expected HOST:PORT, for example 127.0.0.1:3200, found {address!r}"
-        raise ConfigError(msg)
-    return host.strip("[]"), int(port)
 
 
 def load(path: Path) -> Config:

@@ -21,10 +21,12 @@ from tempo_dask.cluster import open_executor
 from tempo_dask.config import Config
 from tempo_dask.engine.engine import Engine
 from tempo_dask.errors import TempoDaskError
+from tempo_dask.ingest.distributor import Distributor, Rules
 from tempo_dask.ingest.flush import FlushLimits
 from tempo_dask.ingest.live import LiveLimits
 from tempo_dask.ingest.pipeline import Pipeline
 from tempo_dask.ingest.sources import Sources
+from tempo_dask.ingest.tenants import single_tenant, tenant_of
 from tempo_dask.kernels import otlp
 from tempo_dask.listeners import Listeners
 from tempo_dask.operations import Operations
@@ -65,7 +67,8 @@ async def _serve(config: Config, wal: Wal, blocks: BlockStore, node: str, schedu
         prefix=config.http_api_prefix,
         version=telemetry.VERSION,
     )
-    listeners = Listeners(config, api, pipeline.push)
+    distributor = Distributor(pipeline.push, otlp.check, _rules(config))
+    listeners = Listeners(config, api, distributor.push)
     try:
         addresses = await listeners.start()
         if not await _replayed(pipeline, blocks, node, stopping):
@@ -74,7 +77,7 @@ async def _serve(config: Config, wal: Wal, blocks: BlockStore, node: str, schedu
         sources.open()
         operations.started()
         telemetry.REGISTRY.register(telemetry.LiveSpans(pipeline.live.usage))
-        sys.stdout.write(f"listening {addresses}\n")
+        sys.stdout.write(f"listening {' '.join(f'{name}={address}' for name, address in addresses.items())}\n")
         sys.stdout.flush()
         await stopping.wait()
         log.info("stopping")
@@ -121,6 +124,14 @@ def _replay(pipeline: Pipeline, blocks: BlockStore, node: str) -> None:
     flushed = {tenant: blocks.snapshot(tenant).flushed.get(node, 0) for tenant in blocks.tenants()}
     spans = pipeline.replay(flushed)
     log.info("replayed %d spans of %d tenants", spans, len(pipeline.live.usage()))
+
+
+def _rules(config: Config) -> Rules:
+    """Return who may send what."""
+    return Rules(
+        tenant_of=tenant_of if config.multitenancy_enabled else single_tenant,
+        retry_after_s=int(config.distributor.retry_after_on_resource_exhausted.total_seconds()),
+    )
 
 
 def _pipeline(config: Config, wal: Wal, blocks: BlockStore, node: str) -> Pipeline:

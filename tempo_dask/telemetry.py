@@ -39,6 +39,23 @@ def observe_request(method: str, route: str, status: int, seconds: float) -> Non
 SPANS_RECEIVED = Counter("tempo_distributor_spans_received", "Spans accepted.", ["tenant"], registry=REGISTRY)
 BYTES_RECEIVED = Counter("tempo_distributor_bytes_received", "Bytes accepted.", ["tenant"], registry=REGISTRY)
 PUSH_DURATION = Histogram("tempo_distributor_push_duration_seconds", "Time to take spans in.", registry=REGISTRY)
+ATTRIBUTES_TRUNCATED = Counter(
+    "tempo_distributor_attributes_truncated", "Keys and values that were cut.", ["tenant"], registry=REGISTRY
+)
+DISCARDED_SPANS = Counter(
+    "tempo_discarded_spans", "Spans that limits did not let in.", ["reason", "tenant"], registry=REGISTRY
+)
+RATE_LIMITED = "rate_limited"
+TRACE_TOO_LARGE = "trace_too_large"
+LIVE_TRACES_EXCEEDED = "live_traces_exceeded"
+UNKNOWN_ERROR = "unknown_error"
+
+
+def discard_nothing(tenant: str) -> None:
+    """Show a tenant's discarded spans as 0 for every reason, so that a rate over them is right from the first one."""
+    for reason in (RATE_LIMITED, TRACE_TOO_LARGE, LIVE_TRACES_EXCEEDED, UNKNOWN_ERROR):
+        DISCARDED_SPANS.labels(reason, tenant)
+
 
 BLOCKS_FLUSHED = Counter("tempo_ingester_blocks_flushed", "Blocks published.", registry=REGISTRY)
 FAILED_FLUSHES = Counter("tempo_ingester_failed_flushes", "Blocks that could not be published.", registry=REGISTRY)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tempo_dask.errors import BadRequest
+from tempo_dask.errors import BadRequest, TempoDaskError
+from tempo_dask.ingest.rates import RateLimited
 
 
 class MalformedRequest(BadRequest):
@@ -28,3 +29,8 @@ class Record:
     body: bytes
     spans: int
     arrived_ns: int
+
+
+def refused_spans(error: TempoDaskError) -> int:
+    """Return how many spans an error refused, where that is known."""
+    return error.spans if isinstance(error, RefusedRequest | RateLimited) else 0

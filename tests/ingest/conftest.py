@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 import pytest_asyncio
 
 from tempo_dask.ingest.commit_group import _outcome
 from tempo_dask.ingest.receivers.otlp_grpc import OtlpGrpcReceiver
-from tempo_dask.ingest.receivers.otlp_http import OtlpHttpReceiver
+from tempo_dask.ingest.receivers.otlp_http import otlp_http as make_otlp_http
 from tempo_dask.kernels import otlp
 
 
@@ -20,7 +20,7 @@ class Taken:
         self.bodies: list[bytes] = []
         self.error: Exception | None = None
 
-    async def push(self, tenant: str, body: bytes) -> int:
+    async def push(self, org_ids: Sequence[str], body: bytes) -> int:
         if self.error is not None:
             raise self.error
         outcome = _outcome(otlp.check([body])[0])
@@ -38,17 +38,17 @@ def taken() -> Taken:
 @pytest_asyncio.fixture
 async def otlp_http(taken: Taken) -> AsyncIterator[str]:
     """The URL of an OTLP/HTTP receiver."""
-    receiver = OtlpHttpReceiver(taken.push, tenant="t")
+    receiver = make_otlp_http(taken.push)
     port = await receiver.start("127.0.0.1", 0)
     yield f"http://127.0.0.1:{port}"
-    receiver.stop_listening()
+    await receiver.stop_receiving()
     await receiver.stop()
 
 
 @pytest_asyncio.fixture
 async def otlp_grpc(taken: Taken) -> AsyncIterator[str]:
     """The address of an OTLP/gRPC receiver."""
-    receiver = OtlpGrpcReceiver(taken.push, tenant="t")
+    receiver = OtlpGrpcReceiver(taken.push)
     port = await receiver.start("127.0.0.1", 0)
     yield f"127.0.0.1:{port}"
-    await receiver.stop(1)
+    await receiver.stop_receiving()

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pytest
 
 from tempo_dask.errors import TooManyRequests, Unavailable
-from tempo_dask.ingest.receivers import otlp_http as receiver
+from tempo_dask.ingest.receivers import http_bodies as receiver
 from tests.ingest.conftest import Taken
 from tests.ingest.http_client import Answer, ask_async
 from tests.ingest.numbered import body

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tempo_dask.config import Config, ConfigError, load, parse, parse_duration, split_address, with_addresses
+from tempo_dask.config import Config, load, parse, with_addresses
+from tempo_dask.config_section import ConfigError, parse_duration, split_address
 
 
 def test_defaults_are_tempos() -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import grpc
@@ -12,24 +11,30 @@ import grpc.aio
 from tempo_dask import telemetry
 from tempo_dask.errors import BadRequest, TempoDaskError, TooManyRequests, Unavailable
 from tempo_dask.grpc_server import GrpcServer
-from tempo_dask.ingest.records import MalformedRequest, RefusedRequest
-
-#: Takes (tenant, body), returns how many spans were taken once they are safe.
-Push: TypeAlias = Callable[[str, bytes], Awaitable[int]]
+from tempo_dask.ingest.distributor import Push
+from tempo_dask.ingest.receivers import rpc_status
+from tempo_dask.ingest.records import MalformedRequest, refused_spans
+from tempo_dask.ingest.tenants import HEADER
 
 SERVICE = "opentelemetry.proto.collector.trace.v1.TraceService"
 RECEIVER = "otlp/otlp_receiver"
 #: `ExportTraceServiceResponse` with an empty `partial_success`, as Tempo sends it.
 SUCCESS = b"\n\x00"
 DEFAULT_MAX_MESSAGE_BYTES = 16 << 20
+#: How long running requests may take to finish when a receiver stops.
+GRACE_S = 5.0
+
+Context: TypeAlias = grpc.aio.ServicerContext[bytes, bytes]
+
+_ORG_ID = HEADER.lower()
+_DETAILS = "grpc-status-details-bin"
 
 
 class OtlpGrpcReceiver:
     """A gRPC server with the one method `Export`."""
 
-    def __init__(self, push: Push, *, tenant: str, max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES) -> None:
+    def __init__(self, push: Push, max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES) -> None:
         self._push = push
-        self._tenant = tenant
         export = grpc.unary_unary_rpc_method_handler(self._export)
         service = grpc.method_handlers_generic_handler(SERVICE, {"Export": export})
         self._server = GrpcServer([service], max_received_bytes=max_message_bytes, max_sent_bytes=max_message_bytes)
@@ -38,21 +43,35 @@ class OtlpGrpcReceiver:
         """Listen and return the port. Raises OSError where the address cannot be had."""
         return await self._server.start(host, port)
 
-    async def stop(self, grace_s: float) -> None:
+    async def stop_receiving(self) -> None:
         """Take no new requests and give running ones time to finish."""
-        await self._server.stop(grace_s)
+        await self._server.stop(GRACE_S)
 
-    async def _export(self, body: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
-        started = time.perf_counter()
+    async def stop(self) -> None:
+        """Nothing is left to be closed."""
+
+    async def _export(self, body: bytes, context: Context) -> bytes:
         try:
-            spans = await self._push(self._tenant, body)
+            spans = await self._push(org_ids(context), body)
         except TempoDaskError as error:
-            telemetry.REFUSED_SPANS.add(RECEIVER, "grpc", error.spans if isinstance(error, RefusedRequest) else 0)
-            await context.abort(*_status(error))
-            raise  # `abort` has raised already, which its type does not say
+            telemetry.REFUSED_SPANS.add(RECEIVER, "grpc", refused_spans(error))
+            await refuse(context, error)
+            raise  # `refuse` has raised already, which its type does not say
         telemetry.ACCEPTED_SPANS.add(RECEIVER, "grpc", spans)
-        telemetry.PUSH_DURATION.observe(time.perf_counter() - started)
         return SUCCESS
+
+
+def org_ids(context: Context) -> Sequence[str]:
+    """Return the values of the tenants' header."""
+    metadata = context.invocation_metadata() or ()
+    return [value if isinstance(value, str) else value.decode() for key, value in metadata if key == _ORG_ID]
+
+
+async def refuse(context: Context, error: TempoDaskError) -> None:
+    """Answer a call with an error; always raises."""
+    if rpc_status.retry_after_s(error):
+        context.set_trailing_metadata(((_DETAILS, rpc_status.to_protobuf(error)),))
+    await context.abort(*_status(error))
 
 
 def _status(error: TempoDaskError) -> tuple[grpc.StatusCode, str]:

@@ -1,0 +1,150 @@
+"""`distributor.receivers`: which receivers run, and where, in the words of the OpenTelemetry Collector.
+
+A protocol is served where its key stands, with or without a value.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import PositiveInt, model_validator
+
+from tempo_dask.config_section import Section, split_address
+
+
+class KeysCount(Section):
+    """A section in which a key without a value counts as one with all defaults."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_empty(cls, data: Any) -> Any:
+        if data is None or isinstance(data, dict):
+            return {key: {} if value is None else value for key, value in (data or {}).items()}
+        return data
+
+
+class Grpc(Section):
+    """A protocol over gRPC."""
+
+    endpoint: str
+    max_recv_msg_size_mib: PositiveInt = 16
+    include_metadata: bool = True  # the tenant's header is always looked at
+
+
+class Http(Section):
+    """A protocol over HTTP."""
+
+    endpoint: str
+    max_request_body_size: PositiveInt = 20 << 20
+    include_metadata: bool = True
+
+
+class Udp(Section):
+    """A protocol of datagrams."""
+
+    endpoint: str
+    queue_size: PositiveInt = 1000  # datagrams that wait; what comes on top is lost
+    max_packet_size: PositiveInt = 65_000
+    workers: PositiveInt = 10  # one does here, for datagrams are committed in groups
+    socket_buffer_size: int = 0
+
+
+class OtlpGrpc(Grpc):
+    """`otlp.protocols.grpc`."""
+
+    endpoint: str = "localhost:4317"
+
+
+class OtlpHttp(Http):
+    """`otlp.protocols.http`."""
+
+    endpoint: str = "localhost:4318"
+    traces_url_path: str = "/v1/traces"
+
+
+class JaegerGrpc(Grpc):
+    """`jaeger.protocols.grpc`."""
+
+    endpoint: str = "localhost:14250"
+
+
+class JaegerThriftHttp(Http):
+    """`jaeger.protocols.thrift_http`."""
+
+    endpoint: str = "localhost:14268"
+
+
+class JaegerThriftCompact(Udp):
+    """`jaeger.protocols.thrift_compact`."""
+
+    endpoint: str = "localhost:6831"
+
+
+class JaegerThriftBinary(Udp):
+    """`jaeger.protocols.thrift_binary`."""
+
+    endpoint: str = "localhost:6832"
+
+
+class Zipkin(Http):
+    """`zipkin`."""
+
+    endpoint: str = "localhost:9411"
+    parse_string_tags: bool = False
+
+
+class OtlpProtocols(KeysCount):
+    """`otlp.protocols`."""
+
+    grpc: OtlpGrpc | None = None
+    http: OtlpHttp | None = None
+
+
+class JaegerProtocols(KeysCount):
+    """`jaeger.protocols`."""
+
+    grpc: JaegerGrpc | None = None
+    thrift_http: JaegerThriftHttp | None = None
+    thrift_compact: JaegerThriftCompact | None = None
+    thrift_binary: JaegerThriftBinary | None = None
+
+
+class Otlp(Section):
+    """`otlp`."""
+
+    protocols: OtlpProtocols = OtlpProtocols()
+
+
+class Jaeger(Section):
+    """`jaeger`."""
+
+    protocols: JaegerProtocols = JaegerProtocols()
+
+
+class Receivers(KeysCount):
+    """`distributor.receivers`: those it names run, and no others."""
+
+    otlp: Otlp = Otlp()
+    jaeger: Jaeger = Jaeger()
+    zipkin: Zipkin | None = None
+
+
+class DefaultReceivers(Receivers):
+    """What runs where the file names no receivers. Jaeger's are a courtesy: they give way where a port is taken."""
+
+    otlp: Otlp = Otlp(protocols=OtlpProtocols(grpc=OtlpGrpc(), http=OtlpHttp()))
+    jaeger: Jaeger = Jaeger(protocols=JaegerProtocols(grpc=JaegerGrpc(), thrift_http=JaegerThriftHttp()))
+
+
+def with_otlp_addresses(receivers: Receivers, grpc: str | None, http: str | None) -> Receivers:
+    """Return the receivers with OTLP at other addresses, HOST:PORT each. Raises ConfigError for one that is not."""
+    protocols = receivers.otlp.protocols
+    if grpc is not None:
+        split_address(grpc)
+        changed = (protocols.grpc or OtlpGrpc()).model_copy(update={"endpoint": grpc})
+        protocols = protocols.model_copy(update={"grpc": changed})
+    if http is not None:
+        split_address(http)
+        changed_http = (protocols.http or OtlpHttp()).model_copy(update={"endpoint": http})
+        protocols = protocols.model_copy(update={"http": changed_http})
+    return receivers.model_copy(update={"otlp": Otlp(protocols=protocols)})
