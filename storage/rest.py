@@ -9,7 +9,7 @@ span that was sent twice counts twice: which attributes are the rarest may depen
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +32,12 @@ from storage.columns import (
 
 _ENTRY: pa.StructType = REST.value_type
 _SCALARS: tuple[TypeName, ...] = ("str", "int", "float", "bool")
-_WIRE_FIELDS = {"str[]": "string_value", "int[]": "int_value", "float[]": "double_value", "bool[]": "bool_value"}
+_WIRE_FIELDS: Mapping[TypeName, str] = {
+    "str[]": "string_value",
+    "int[]": "int_value",
+    "float[]": "double_value",
+    "bool[]": "bool_value",
+}
 
 Rows = npt.NDArray[np.int64]
 
@@ -123,7 +128,7 @@ def _move(table: pa.Table, entries: _Entries, chosen: set[str]) -> pa.Table:
     values = pa.concat_arrays([*(part for part, _ in demoted), entries.values.take(pa.array(kept))])
     rows = np.concatenate([*(part for _, part in demoted), entries.rows[kept]])
     if len(rows):
-        columns[REST_FIELD.name] = _as_rest(values, rows, table.num_rows)
+        columns[REST_FIELD.name] = as_rest(values, rows, table.num_rows)
     return pa.table(columns)
 
 
@@ -144,7 +149,7 @@ def _as_entries(name: str, column: pa.Array) -> tuple[pa.StructArray, Rows]:
     rows = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
     values = column.drop_null()
     if type_name in _WIRE_FIELDS:
-        field, values = "other", _encode_arrays(values, _WIRE_FIELDS[type_name])
+        field, values = "other", encode_arrays(values, type_name)
     else:
         field = type_name
     fields = {f.name: values.cast(f.type) if f.name == field else pa.nulls(len(rows), f.type) for f in _ENTRY}
@@ -152,15 +157,16 @@ def _as_entries(name: str, column: pa.Array) -> tuple[pa.StructArray, Rows]:
     return pa.StructArray.from_arrays(list(fields.values()), fields=list(_ENTRY)), rows
 
 
-def _encode_arrays(values: pa.ListArray, field: str) -> pa.BinaryArray:
+def encode_arrays(values: pa.ListArray, type_name: TypeName) -> pa.BinaryArray:
     """Return arrays in wire form. They are the rarest values of a table, so a loop may do."""
+    field = _WIRE_FIELDS[type_name]
     wire = [
         AnyValue(array_value=ArrayValue(values=[AnyValue(**{field: v}) for v in items])) for items in values.to_pylist()
     ]
     return pa.array([value.SerializeToString() for value in wire], pa.binary())
 
 
-def _as_rest(values: pa.StructArray, rows: Rows, count: int) -> pa.ListArray:
+def as_rest(values: pa.StructArray, rows: Rows, count: int) -> pa.ListArray:
     """Return entries as `rest`: by row, then key; those of one key as they stand. A row without entries is null."""
     keys = values.field("key").dictionary_encode()
     rank = np.empty(len(keys.dictionary), np.int64)
