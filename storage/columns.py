@@ -252,8 +252,8 @@ class UnitMeta:
 class SourceMeta:
     """What is known of a source without reading it.
 
-    `columns` maps each attribute column (all tables) to what is known of it; `has_rest` names the tables
-    whose `rest` holds anything; `start_ns` and `end_ns` bound every trace.
+    `columns` maps each attribute column (all tables) to what is known of it; `rest_keys` has the tables with a
+    `rest` and the keys in it, None where they are too many to list; `start_ns` and `end_ns` bound every trace.
     """
 
     id: str
@@ -264,7 +264,12 @@ class SourceMeta:
     end_ns: int
     units: tuple[UnitMeta, ...]
     columns: Mapping[str, ColumnMeta]
-    has_rest: frozenset[TableName]
+    rest_keys: Mapping[TableName, frozenset[str] | None]
+
+    def may_be_in_rest(self, table: TableName, key: str) -> bool:
+        """Return whether `rest` of a table may hold values of a key."""
+        keys = self.rest_keys.get(table, frozenset())
+        return keys is None or key in keys
 
 
 class ScanSource(Protocol):

@@ -17,6 +17,10 @@ TABLES: tuple[TableName, ...] = ("spans", "resources", "scopes", "events", "link
 MAX_DISTINCT = 100
 MAX_DISTINCT_LENGTH = 8192
 
+#: So are the keys that `rest` holds.
+MAX_REST_KEYS = 1000
+MAX_REST_LENGTH = 32_768
+
 
 def describe_source(tables: SpanTables, *, id: str, tenant: str, unit_spans: int) -> SourceMeta:  # noqa: A002  # the contract's name
     """Return the metadata of sorted tables, in units of about `unit_spans` spans."""
@@ -31,8 +35,17 @@ def describe_source(tables: SpanTables, *, id: str, tenant: str, unit_spans: int
         end_ns=max((u.end_ns for u in units), default=0),
         units=units,
         columns=describe_columns(tables),
-        has_rest=frozenset(t for t in TABLES if REST_FIELD.name in tables.table(t).column_names),
+        rest_keys={t: _rest_keys(tables.table(t)) for t in TABLES if REST_FIELD.name in tables.table(t).column_names},
     )
+
+
+def _rest_keys(table: pa.Table) -> frozenset[str] | None:
+    entries = single_chunk(table.column(REST_FIELD.name)).flatten()
+    keys = entries.field("key").unique()
+    if len(keys) > MAX_REST_KEYS:
+        return None
+    found = frozenset(keys.to_pylist())
+    return found if sum(map(len, found)) <= MAX_REST_LENGTH else None
 
 
 def cut_units(traces: pa.Table, spans: int, unit_spans: int) -> tuple[UnitMeta, ...]:

@@ -73,7 +73,7 @@ class BlockMeta:
                 "rows": dict(self.rows),
                 "page_rows": self.page_rows,
                 "units": [_fields(unit) for unit in source.units],
-                "has_rest": sorted(source.has_rest),
+                "rest": {table: keys and sorted(keys) for table, keys in sorted(source.rest_keys.items())},
                 "columns": {name: _fields(column) for name, column in source.columns.items()},
                 "files": {name: _fields(file) for name, file in self.files.items()},
             }
@@ -104,7 +104,7 @@ def _meta(document: Mapping[str, Any]) -> BlockMeta:
         end_ns=document["end_ns"],
         units=tuple(UnitMeta(**unit) for unit in document["units"]),
         columns={name: _column(column) for name, column in document["columns"].items()},
-        has_rest=frozenset(document["has_rest"]),
+        rest_keys={table: None if keys is None else frozenset(keys) for table, keys in document["rest"].items()},
     )
     first_ns, last_ns = document["arrived_ns"]
     return BlockMeta(

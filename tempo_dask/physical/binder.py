@@ -198,7 +198,7 @@ class Binder:
         table = TABLE_OF_SCOPE[scope]
         names = ((column_name(scope, key, type_), static) for type_, static in STATIC_TYPES.items())
         columns = tuple(TypedColumn(name, static) for name, static in names if name in self.meta.columns)
-        rest_key = key if table in self.meta.has_rest else None
+        rest_key = key if self.meta.may_be_in_rest(table, key) else None
         return AttributeColumns(table, columns, rest_key) if columns or rest_key is not None else Absent()
 
     def _boolean(self, expression: Attribute | Intrinsic | Static, *, value: bool) -> Predicate:

@@ -54,7 +54,7 @@ def _task(unit: ScanUnit, plan: Plan, names: TagNames, known: Tags) -> NamesTask
     return NamesTask(
         unit,
         tuple(column for column in columns if split_column_name(column)[:2] not in known),
-        tuple(scope for scope in scopes if TABLE_OF_SCOPE[scope] in meta.has_rest),
+        tuple(scope for scope in scopes if TABLE_OF_SCOPE[scope] in meta.rest_keys),
     )
 
 

@@ -57,7 +57,7 @@ class PlainFormat:
             end_ns=max(times, default=0),
             units=(),
             columns={},
-            has_rest=frozenset(),
+            rest_keys={},
         )
         meta = BlockMeta(
             source=source,

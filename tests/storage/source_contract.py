@@ -123,7 +123,8 @@ def assert_described(source: ScanSource, tables: SpanTables) -> None:
         assert unit.stop_span - unit.first_span == sum(rows.column("span_count").to_pylist())
     for table in TABLES:
         if table != "traces":
-            assert (table in meta.has_rest) == any(tables.table(table).to_pydict().get(REST_FIELD.name, ()))
+            rest = tables.table(table).to_pydict().get(REST_FIELD.name, ())
+            assert meta.rest_keys.get(table, set()) == {entry["key"] for entries in rest for entry in entries or ()}
             for name in filter(is_attribute_column, tables.table(table).column_names):
                 _assert_column_described(source, name, tables.table(table).column(name).to_pylist())
 

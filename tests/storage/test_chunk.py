@@ -106,4 +106,6 @@ def test_rest_holds_what_has_no_column() -> None:
     assert chunk.read_rest("spans", "a", 0) == {}
     assert chunk.read_rest("spans", "b", 0)["int"].data.tolist() == [2]
     assert chunk.read_rest("spans", "none", 0) == {}
-    assert chunk.meta.has_rest == {"spans"}
+    assert chunk.meta.rest_keys == {"spans": {"a", "b"}}
+    assert [chunk.meta.may_be_in_rest("spans", key) for key in ("a", "c")] == [True, False]
+    assert not chunk.meta.may_be_in_rest("events", "a")
