@@ -73,7 +73,9 @@ class BlockMeta:
                 "rows": dict(self.rows),
                 "page_rows": self.page_rows,
                 "units": [_fields(unit) for unit in source.units],
-                "rest": {table: keys and sorted(keys) for table, keys in sorted(source.rest_keys.items())},
+                "rest": {
+                    table: None if keys is None else sorted(keys) for table, keys in sorted(source.rest_keys.items())
+                },
                 "columns": {name: _fields(column) for name, column in source.columns.items()},
                 "files": {name: _fields(file) for name, file in self.files.items()},
             }
