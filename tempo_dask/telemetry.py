@@ -45,6 +45,10 @@ ATTRIBUTES_TRUNCATED = Counter(
 DISCARDED_SPANS = Counter(
     "tempo_discarded_spans", "Spans that limits did not let in.", ["reason", "tenant"], registry=REGISTRY
 )
+DROPPED_DATAGRAMS = Counter(
+    "tempo_dask_receiver_dropped_datagrams", "Datagrams lost to a full queue, or too large.", ["transport"],
+    registry=REGISTRY,
+)  # fmt: skip
 RATE_LIMITED = "rate_limited"
 TRACE_TOO_LARGE = "trace_too_large"
 LIVE_TRACES_EXCEEDED = "live_traces_exceeded"

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from tempo_dask.config_section import split_address
 from tempo_dask.ingest.distributor import Push
+from tempo_dask.ingest.receivers.jaeger_grpc import JaegerGrpcReceiver
+from tempo_dask.ingest.receivers.jaeger_http import jaeger_http
+from tempo_dask.ingest.receivers.jaeger_udp import JaegerUdpReceiver
 from tempo_dask.ingest.receivers.otlp_grpc import OtlpGrpcReceiver
 from tempo_dask.ingest.receivers.otlp_http import otlp_http
-from tempo_dask.ingest.receivers_config import Otlp, Receivers
+from tempo_dask.ingest.receivers.thrift_wire import BinaryReader, CompactReader, Reader
+from tempo_dask.ingest.receivers_config import DefaultReceivers, Jaeger, Otlp, Receivers, Udp
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +48,8 @@ class Placed:
 
 def receivers_of(config: Receivers, push: Push) -> list[Placed]:
     """Return the receivers that a configuration asks for."""
-    return [*_otlp(config.otlp, push)]
+    gives_way = isinstance(config, DefaultReceivers)
+    return [*_otlp(config.otlp, push), *_jaeger(config.jaeger, push, gives_way)]
 
 
 def _otlp(config: Otlp, push: Push) -> Iterator[Placed]:
@@ -53,6 +58,30 @@ def _otlp(config: Otlp, push: Push) -> Iterator[Placed]:
         yield Placed("otlp_http", http.endpoint, receiver)
     if grpc := config.protocols.grpc:
         yield Placed("otlp_grpc", grpc.endpoint, OtlpGrpcReceiver(push, grpc.max_recv_msg_size_mib << 20))
+
+
+def _jaeger(config: Jaeger, push: Push, gives_way: bool) -> Iterator[Placed]:
+    protocols = config.protocols
+    if grpc := protocols.grpc:
+        receiver = JaegerGrpcReceiver(push, grpc.max_recv_msg_size_mib << 20)
+        yield Placed("jaeger_grpc", grpc.endpoint, receiver, gives_way)
+    if http := protocols.thrift_http:
+        yield Placed("jaeger_thrift_http", http.endpoint, jaeger_http(push, http.max_request_body_size), gives_way)
+    if compact := protocols.thrift_compact:
+        yield Placed("jaeger_thrift_compact", compact.endpoint, _udp(compact, push, CompactReader, "compact"))
+    if binary := protocols.thrift_binary:
+        yield Placed("jaeger_thrift_binary", binary.endpoint, _udp(binary, push, BinaryReader, "binary"))
+
+
+def _udp(config: Udp, push: Push, reader: Callable[[bytes], Reader], protocol: str) -> JaegerUdpReceiver:
+    return JaegerUdpReceiver(
+        push,
+        reader,
+        transport=f"udp_thrift_{protocol}",
+        queue_size=config.queue_size,
+        max_packet_bytes=config.max_packet_size,
+        socket_buffer_bytes=config.socket_buffer_size,
+    )
 
 
 async def start(placed: Placed) -> str | None:

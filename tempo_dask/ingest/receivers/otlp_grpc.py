@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeAlias
-
 import grpc
 import grpc.aio
 
 from tempo_dask import telemetry
-from tempo_dask.errors import BadRequest, TempoDaskError, TooManyRequests, Unavailable
+from tempo_dask.errors import TempoDaskError
 from tempo_dask.grpc_server import GrpcServer
 from tempo_dask.ingest.distributor import Push
-from tempo_dask.ingest.receivers import rpc_status
-from tempo_dask.ingest.records import MalformedRequest, refused_spans
-from tempo_dask.ingest.tenants import HEADER
+from tempo_dask.ingest.receivers.grpc_calls import GRACE_S, Context, org_ids, refuse
+from tempo_dask.ingest.records import refused_spans
 
 SERVICE = "opentelemetry.proto.collector.trace.v1.TraceService"
 RECEIVER = "otlp/otlp_receiver"
 #: `ExportTraceServiceResponse` with an empty `partial_success`, as Tempo sends it.
 SUCCESS = b"\n\x00"
 DEFAULT_MAX_MESSAGE_BYTES = 16 << 20
-#: How long running requests may take to finish when a receiver stops.
-GRACE_S = 5.0
-
-Context: TypeAlias = grpc.aio.ServicerContext[bytes, bytes]
-
-_ORG_ID = HEADER.lower()
-_DETAILS = "grpc-status-details-bin"
 
 
 class OtlpGrpcReceiver:
@@ -59,30 +48,3 @@ class OtlpGrpcReceiver:
             raise  # `refuse` has raised already, which its type does not say
         telemetry.ACCEPTED_SPANS.add(RECEIVER, "grpc", spans)
         return SUCCESS
-
-
-def org_ids(context: Context) -> Sequence[str]:
-    """Return the values of the tenants' header."""
-    metadata = context.invocation_metadata() or ()
-    return [value if isinstance(value, str) else value.decode() for key, value in metadata if key == _ORG_ID]
-
-
-async def refuse(context: Context, error: TempoDaskError) -> None:
-    """Answer a call with an error; always raises."""
-    if rpc_status.retry_after_s(error):
-        context.set_trailing_metadata(((_DETAILS, rpc_status.to_protobuf(error)),))
-    await context.abort(*_status(error))
-
-
-def _status(error: TempoDaskError) -> tuple[grpc.StatusCode, str]:
-    match error:
-        case MalformedRequest():
-            return grpc.StatusCode.INTERNAL, f"grpc: error unmarshalling request: {error}"
-        case Unavailable():
-            return grpc.StatusCode.UNAVAILABLE, str(error)
-        case TooManyRequests():
-            return grpc.StatusCode.RESOURCE_EXHAUSTED, str(error)
-        case BadRequest():
-            return grpc.StatusCode.INVALID_ARGUMENT, str(error)
-        case _:
-            return grpc.StatusCode.INTERNAL, str(error)
