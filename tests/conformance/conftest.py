@@ -66,7 +66,7 @@ def recorded_server(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> I
         yield server
 
 
-@pytest.fixture(scope="session", params=["live", "flushed"])
+@pytest.fixture(scope="session", params=[pytest.param("live", marks=pytest.mark.slow), "flushed"])
 def comparison(
     request: pytest.FixtureRequest, recorded_server: ServerProcess, check: ModuleType, cases: list[Case]
 ) -> Comparison:
