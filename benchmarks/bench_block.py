@@ -16,7 +16,7 @@ import numpy as np
 
 from storage.block.files import StoredFiles
 from storage.block.reader import Block
-from storage.block.writer import EncodedBlock, write_block
+from storage.block.writer import EncodedBlock, Origin, write_block
 from storage.chunk import Chunk, merge_chunks
 from storage.columns import SpanTables
 from storage.local_objects import LocalStore
@@ -61,7 +61,7 @@ def _measure_block(name: str, chunks: Sequence[Chunk]) -> Iterator[Result]:
     sorted_ = [chunk.tables for chunk in chunks]
     rate, merged = _rate(sorted_, lambda: merge_chunks(chunks).tables)
     yield f"{name}: chunks to sorted", rate, "spans/s"
-    rate, block = _rate([merged], lambda: write_block(merged, id="b", tenant="t"))
+    rate, block = _rate([merged], lambda: write_block(merged, Origin("b", "t")))
     yield f"{name}: sorted to block", rate, "spans/s"
     yield f"{name}: size of everything", sum(map(len, block.files.values())) / merged.spans.num_rows, "bytes/span"
     with tempfile.TemporaryDirectory() as folder:

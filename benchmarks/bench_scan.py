@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from storage.block.files import StoredFiles
 from storage.block.reader import Block
 from storage.block.schema import parquet_name
-from storage.block.writer import write_block
+from storage.block.writer import Origin, write_block
 from storage.columns import TableName
 from storage.local_objects import LocalStore
 from storage.merge import merge
@@ -94,7 +94,7 @@ def main() -> Rows:
 
 def _write_block(folder: Path) -> Block:
     tables = merge([decode(list(generate(SPANS, end_ns=END_NS, span_of_time_ns=HOUR_NS)))])
-    encoded = write_block(tables, id="block", tenant="bench")
+    encoded = write_block(tables, Origin("block", "bench"))
     store = LocalStore(folder)
     for name, data in encoded.files.items():
         store.put(f"block/{name}", memoryview(data))

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from storage.block.files import BlockFiles
 from storage.block.meta import DESCRIPTION, BlockMeta
+from storage.block.parts import write_parts
 from storage.block.reader import Block
-from storage.block.writer import EncodedBlock, write_block
-from storage.columns import ScanSource, SpanTables
+from storage.block.writer import UNIT_SPANS, EncodedBlock, Origin, write_block
+from storage.columns import TABLE_OF_SCOPE, ColumnMeta, ScanSource, SourceMeta, TableName, split_column_name
+from storage.describe import join_columns
 from storage.errors import DamagedBlock
+from storage.merge_parts import choose_columns, merge_parts
 
 
 class BlockFormat(Protocol):
     """A way to encode and open blocks. Both methods may be called from many threads."""
 
-    def write(
-        self,
-        tables: SpanTables,
-        *,
-        block_id: str,
-        tenant: str,
-        node: str,
-        first_seq: int,
-        last_seq: int,
-        arrived_ns: int,
-    ) -> EncodedBlock:
-        """Encode sorted spans, the records `first_seq` to `last_seq` of a node; `arrived_ns` is the newest arrival."""
+    def write(self, sources: Sequence[ScanSource], origin: Origin) -> EncodedBlock:
+        """Encode the spans of all sources, of which there are some, each once. May raise what reading raises."""
         ...
 
     def open(self, files: BlockFiles) -> ScanSource:
@@ -37,27 +31,17 @@ class BlockFormat(Protocol):
 class ParquetFormat:
     """Our own format, as `storage/FORMAT.md` has it."""
 
-    def write(
-        self,
-        tables: SpanTables,
-        *,
-        block_id: str,
-        tenant: str,
-        node: str,
-        first_seq: int,
-        last_seq: int,
-        arrived_ns: int,
-    ) -> EncodedBlock:
-        """Encode sorted spans as Parquet files."""
-        return write_block(
-            tables,
-            id=block_id,
-            tenant=tenant,
-            node=node,
-            first_seq=first_seq,
-            last_seq=last_seq,
-            arrived_ns=(arrived_ns, arrived_ns),
-        )
+    def __init__(self, unit_spans: int = UNIT_SPANS) -> None:
+        self._unit_spans = unit_spans
+
+    def write(self, sources: Sequence[ScanSource], origin: Origin) -> EncodedBlock:
+        """Encode spans as Parquet files; what makes more than one unit is merged and written unit by unit."""
+        metas = [source.meta for source in sources]
+        parts = merge_parts(sources, self._unit_spans)
+        if sum(meta.span_count for meta in metas) <= self._unit_spans:
+            return write_block(next(parts), origin, unit_spans=self._unit_spans)
+        known, may_have_rest = _columns_of(metas)
+        return write_parts(parts, known, may_have_rest, origin)
 
     def open(self, files: BlockFiles) -> ScanSource:
         """Read the description and open what it describes, if all of it is there."""
@@ -65,6 +49,15 @@ class ParquetFormat:
         if files.local_path(DESCRIPTION) is not None:  # elsewhere each question would be a round trip
             _check_sizes(meta, files)
         return Block.open(meta, files)
+
+
+def _columns_of(metas: Sequence[SourceMeta]) -> tuple[Mapping[str, ColumnMeta], frozenset[TableName]]:
+    """Return the attribute columns that spans of all sources have together, and the tables with a `rest`."""
+    chosen = set().union(*choose_columns(metas).values())
+    known = join_columns(meta.columns for meta in metas)
+    demoted = {TABLE_OF_SCOPE[split_column_name(name)[0]] for name in known.keys() - chosen}
+    had_rest = {table for meta in metas for table in meta.rest_keys}
+    return {name: column for name, column in known.items() if name in chosen}, frozenset(demoted | had_rest)
 
 
 def _check_sizes(meta: BlockMeta, files: BlockFiles) -> None:

@@ -19,9 +19,10 @@ import pyarrow as pa
 
 from storage.block.files import StoredFiles
 from storage.block.meta import DESCRIPTION, BlockMeta
+from storage.block.writer import Origin
 from storage.block_format import BlockFormat, ParquetFormat
 from storage.block_list import BlockList, BlockRecord, WalRange
-from storage.columns import ScanSource, SpanTables
+from storage.columns import ScanSource
 from storage.commit_log import AlreadyFlushed, CommitConflict, CommitLog
 from storage.errors import DamagedBlock, StorageError
 from storage.object_store import ObjectStore, StoreUnavailable
@@ -109,12 +110,20 @@ class BlockStore:
         return BlockSnapshot(listed.number, blocks, listed.flushed, set_aside)
 
     def publish(
-        self, tenant: str, tables: SpanTables, *, node: str, first_seq: int, last_seq: int, arrived_ns: int
+        self,
+        tenant: str,
+        sources: Sequence[ScanSource],
+        *,
+        node: str,
+        first_seq: int,
+        last_seq: int,
+        arrived_ns: tuple[int, int],
     ) -> BlockMeta | None:
         """Write the spans of a tenant's records `first_seq` to `last_seq` of a node as a block, and list it.
 
-        Once this returns, the records may leave that node's log: the block is durable and so is the number. Records
-        that hold no spans make no block (None), but move the number on.
+        `sources` hold these spans; `arrived_ns` says when the first and the last record arrived. Once this returns,
+        the records may leave that node's log: the block is durable and so is the number. Records that hold no spans
+        make no block (None), but move the number on.
 
         Raises AlreadyFlushed where any of these records is in blocks already, as they may be when an earlier call
         failed on its last step: then look at `snapshot(tenant).flushed`. After any other error they are not listed,
@@ -124,26 +133,32 @@ class BlockStore:
         if (done := commits.read().flushed.get(node, 0)) >= first_seq:
             msg = f"node {node} has flushed up to {done}, so {first_seq} to {last_seq} cannot be published"
             raise AlreadyFlushed(msg)
-        if tables.spans.num_rows == 0:
+        if not any(source.meta.span_count for source in sources):
             commits.commit(flushed=covered)
             return None
-        started_ns = self._clock()
-        block_id = str(uuid.uuid4())
-        block = self._format.write(
-            tables,
-            block_id=block_id,
-            tenant=tenant,
-            node=node,
-            first_seq=first_seq,
-            last_seq=last_seq,
-            arrived_ns=arrived_ns,
-        )
-        self._store(f"{tenant}/{block_id}", block.files)
-        if self._clock() - started_ns > MAX_PUBLISH_NS:
-            msg = f"block {block_id} took too long to write"
-            raise PublishTooSlow(msg)
-        self._list(commits, f"{tenant}/{block_id}", _record(block.meta), covered)
-        return block.meta
+        origin = Origin(str(uuid.uuid4()), tenant, node, first_seq, last_seq, arrived_ns)
+        meta = self._write(sources, origin)
+        self._list(commits, meta, flushed=covered)
+        return meta
+
+    def replace(self, tenant: str, inputs: Sequence[str]) -> BlockMeta:
+        """Write the spans of some blocks, each once, as one block, and list it in their place.
+
+        Raises CommitConflict where one of them is not in the list any more, at the start or at the end; DamagedBlock,
+        or what reading raises, where one cannot be read. Then nothing has changed. After StoreUnavailable it may have.
+        """
+        commits = self._log(tenant)
+        records = _records_of(commits.read(), inputs)
+        blocks = [self._opened_block(tenant, record) for record in records]
+        arrived_ns = (min(first_arrival(r) for r in records), max(r["arrived_ns"] for r in records))
+        meta = self._write(blocks, Origin(str(uuid.uuid4()), tenant, arrived_ns=arrived_ns))
+        level = 1 + max(level_of(record) for record in records)
+        self._list(commits, meta, level=level, remove=inputs)
+        return meta
+
+    def remove(self, tenant: str, block_ids: Sequence[str]) -> None:
+        """Take blocks off the list. Raises CommitConflict where one is not in the list any more; then all stay."""
+        self._log(tenant).commit(remove=block_ids)
 
     def sweep(self, tenant: str, *, removed_grace_ns: int) -> list[str]:
         """Delete the files of blocks that nobody lists or reads any more; return their ids."""
@@ -166,11 +181,29 @@ class BlockStore:
             self._discard(prefix)  # the disk may be full: give back what it took
             raise
 
-    def _list(self, commits: CommitLog, prefix: str, record: BlockRecord, covered: Mapping[str, WalRange]) -> None:
+    def _write(self, sources: Sequence[ScanSource], origin: Origin) -> BlockMeta:
+        """Make a block durable that is not listed yet. Raises PublishTooSlow."""
+        started_ns = self._clock()
+        block = self._format.write(sources, origin)
+        self._store(f"{origin.tenant}/{origin.id}", block.files)
+        if self._clock() - started_ns > MAX_PUBLISH_NS:
+            msg = f"block {origin.id} took too long to write"
+            raise PublishTooSlow(msg)
+        return block.meta
+
+    def _list(
+        self,
+        commits: CommitLog,
+        meta: BlockMeta,
+        *,
+        level: int = 0,
+        remove: Sequence[str] = (),
+        flushed: Mapping[str, WalRange] | None = None,
+    ) -> None:
         try:
-            commits.commit(add=[record], flushed=covered)
+            commits.commit(add=[_record(meta, level)], remove=remove, flushed=flushed)
         except CommitConflict:
-            self._discard(prefix)
+            self._discard(f"{meta.tenant}/{meta.id}")
             raise
 
     def _discard(self, prefix: str) -> None:
@@ -195,6 +228,16 @@ class BlockStore:
                 kept.update(found)
         return {block_id: opened[block_id] for block_id in wanted}
 
+    def _opened_block(self, tenant: str, record: BlockRecord) -> ScanSource:
+        """Return a listed block to read all of. Raises DamagedBlock where it is set aside."""
+        with self._lock:
+            kept = self._opened.get(tenant, {}).get(record["id"])
+        block = kept if kept is not None and not isinstance(kept, _SetAside) else self._open(tenant, record["id"])
+        if isinstance(block, _SetAside):
+            msg = f"block {record['id']} cannot be opened: {block.reason}"
+            raise DamagedBlock(msg)
+        return block
+
     def _open(self, tenant: str, block_id: str) -> ScanSource | _SetAside:
         try:
             block = self._format.open(StoredFiles(self._objects, f"{tenant}/{block_id}"))
@@ -207,20 +250,39 @@ class BlockStore:
         return block
 
 
-def _record(meta: BlockMeta) -> BlockRecord:
+def _record(meta: BlockMeta, level: int) -> BlockRecord:
     """Return what the log keeps of a block: what listing, pruning by time, compaction and retention need."""
     return {
         "id": meta.id,
         "node": meta.node,
         "first_seq": meta.first_seq,
         "last_seq": meta.last_seq,
+        "first_arrived_ns": meta.arrived_ns[0],
         "arrived_ns": meta.arrived_ns[1],
         "start_ns": meta.source.start_ns,
         "end_ns": meta.source.end_ns,
         "span_count": meta.source.span_count,
         "trace_count": meta.source.trace_count,
         "size_bytes": meta.size_bytes,
+        "level": level,
     }
+
+
+def level_of(record: BlockRecord) -> int:
+    """Return how often a block's spans were compacted, at most."""
+    return int(record.get("level", 0))
+
+
+def first_arrival(record: BlockRecord) -> int:
+    """Return when the first of a block's spans arrived, as far as the log knows."""
+    return int(record.get("first_arrived_ns", record["arrived_ns"]))
+
+
+def _records_of(listed: BlockList, block_ids: Sequence[str]) -> list[BlockRecord]:
+    if gone := [block_id for block_id in block_ids if block_id not in listed.blocks]:
+        msg = f"blocks {', '.join(gone)} are not in the list any more"
+        raise CommitConflict(msg)
+    return [listed.blocks[block_id] for block_id in block_ids]
 
 
 def _overlaps(record: BlockRecord, window: tuple[int, int] | None) -> bool:

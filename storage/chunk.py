@@ -111,7 +111,7 @@ class Chunk(ScanSource):
         """Return all trace ids (traces, 16), ascending bytewise."""
         return self._index.ids
 
-    def take_traces(self, rows: Sequence[int]) -> SpanTables:
+    def take_traces(self, rows: Sequence[int] | npt.NDArray[np.int64]) -> SpanTables:
         """Return every column of the given traces, sorted."""
         return pick_traces(self.tables, rows)
 

@@ -304,6 +304,6 @@ class ScanSource(Protocol):
         """Return all trace ids (traces, 16), ascending bytewise; may be a memory map."""
         ...
 
-    def take_traces(self, rows: Sequence[int]) -> SpanTables:
+    def take_traces(self, rows: Sequence[int] | npt.NDArray[np.int64]) -> SpanTables:
         """Return every column of the given traces (rows of `traces`), sorted as `SpanTables` says."""
         ...

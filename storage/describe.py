@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,9 @@ from storage.arrays import single_chunk, values
 from storage.columns import REST_FIELD, ColumnMeta, SourceMeta, SpanTables, TableName, UnitMeta, is_attribute_column
 
 TABLES: tuple[TableName, ...] = ("spans", "resources", "scopes", "events", "links")
+
+#: All values of a column, where they are listed.
+Distinct: TypeAlias = tuple[str | int | float | bool, ...] | None
 
 #: A column's values are listed while there are at most so many, of at most so many characters together.
 MAX_DISTINCT = 100
@@ -35,8 +39,13 @@ def describe_source(tables: SpanTables, *, id: str, tenant: str, unit_spans: int
         end_ns=max((u.end_ns for u in units), default=0),
         units=units,
         columns=describe_columns(tables),
-        rest_keys={t: _rest_keys(tables.table(t)) for t in TABLES if REST_FIELD.name in tables.table(t).column_names},
+        rest_keys=describe_rest(tables),
     )
+
+
+def describe_rest(tables: SpanTables, of: Sequence[TableName] = TABLES) -> Mapping[TableName, frozenset[str] | None]:
+    """Return the keys in `rest` of all tables that have one, or of some; None where they are too many to list."""
+    return {t: _rest_keys(tables.table(t)) for t in of if REST_FIELD.name in tables.table(t).column_names}
 
 
 def _rest_keys(table: pa.Table) -> frozenset[str] | None:
@@ -44,7 +53,10 @@ def _rest_keys(table: pa.Table) -> frozenset[str] | None:
     keys = entries.field("key").unique()
     if len(keys) > MAX_REST_KEYS:
         return None
-    found = frozenset(keys.to_pylist())
+    return _short_keys(frozenset(keys.to_pylist()))
+
+
+def _short_keys(found: frozenset[str]) -> frozenset[str] | None:
     return found if sum(map(len, found)) <= MAX_REST_LENGTH else None
 
 
@@ -72,14 +84,53 @@ def cut_units(traces: pa.Table, spans: int, unit_spans: int) -> tuple[UnitMeta, 
     return tuple(units)
 
 
-def describe_columns(tables: SpanTables) -> Mapping[str, ColumnMeta]:
-    """Return what is known of each attribute column of all tables."""
+def describe_columns(tables: SpanTables, of: Sequence[TableName] = TABLES) -> Mapping[str, ColumnMeta]:
+    """Return what is known of each attribute column of all tables, or of some."""
     return {
         name: describe_column(single_chunk(tables.table(table).column(name)))
-        for table in TABLES
+        for table in of
         for name in tables.table(table).column_names
         if is_attribute_column(name)
     }
+
+
+def join_columns(parts: Iterable[Mapping[str, ColumnMeta]]) -> dict[str, ColumnMeta]:
+    """Return what is known of the columns of parts laid end to end."""
+    joined: dict[str, ColumnMeta] = {}
+    for part in parts:
+        for name, column in part.items():
+            joined[name] = _join(joined[name], column) if name in joined else column
+    return joined
+
+
+def join_rest(
+    parts: Iterable[Mapping[TableName, frozenset[str] | None]],
+) -> dict[TableName, frozenset[str] | None]:
+    """Return the keys in `rest` of parts laid end to end."""
+    joined: dict[TableName, frozenset[str] | None] = {}
+    for part in parts:
+        for table, keys in part.items():
+            known = joined.get(table, frozenset())
+            both = None if keys is None or known is None else keys | known
+            joined[table] = None if both is None or len(both) > MAX_REST_KEYS else _short_keys(both)
+    return joined
+
+
+def _join(one: ColumnMeta, other: ColumnMeta) -> ColumnMeta:
+    """What one of them does not know of its values is not known of all."""
+    return ColumnMeta(
+        count=one.count + other.count,
+        distinct=_join_few(one.distinct, other.distinct),
+        minimum=None if one.minimum is None or other.minimum is None else min(one.minimum, other.minimum),
+        maximum=None if one.maximum is None or other.maximum is None else max(one.maximum, other.maximum),
+    )
+
+
+def _join_few(one: Distinct, other: Distinct) -> Distinct:
+    if one is None or other is None:
+        return None
+    found = {*one, *other}
+    return _short(found) if len(found) <= MAX_DISTINCT else None
 
 
 def describe_column(array: pa.Array) -> ColumnMeta:
@@ -104,9 +155,14 @@ def _describe_floats(count: int, elements: pa.Array) -> ColumnMeta:
     return ColumnMeta(count, _few(elements.unique()), bounds["min"], bounds["max"])
 
 
-def _few(distinct: pa.Array) -> tuple[str | int | float | bool, ...] | None:
+def _few(distinct: pa.Array) -> Distinct:
     """Return the values, sorted, unless they are many or long."""
     if len(distinct) > MAX_DISTINCT:
         return None
-    found = tuple(sorted(distinct.to_pylist()))
+    return _short(distinct.to_pylist())
+
+
+def _short(values: Iterable[str | int | float | bool]) -> Distinct:
+    """Return values, sorted, unless they are long."""
+    found = tuple(sorted(values))
     return found if sum(len(v) for v in found if isinstance(v, str)) <= MAX_DISTINCT_LENGTH else None

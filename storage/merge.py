@@ -7,7 +7,7 @@ resources, scopes and dictionaries are numbered by first use.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from storage.arrays import id_words, single_chunk, sort_key, values
-from storage.columns import SpanTables
+from storage.columns import SpanTables, TableName
 from storage.content import row_codes
 from storage.errors import StorageError
 from storage.kernels.group import number_ids, rows_by_number
@@ -27,16 +27,17 @@ from storage.traces import summarize_traces
 from storage.unite import unite
 
 #: Hash tables are seeded, so that nobody can choose ids that collide.
-_SEED = secrets.randbits(63)
+HASH_SEED = secrets.randbits(63)
 
 
-def merge(batches: Sequence[SpanTables]) -> SpanTables:
+def merge(batches: Sequence[SpanTables], columns: Mapping[TableName, Collection[str]] | None = None) -> SpanTables:
     """Return all spans of the batches (decoded or sorted) as sorted tables, as `SpanTables` describes them.
 
-    A span that stands twice (same trace, id, kind and content) is kept once. Raises BadColumns where the tables
-    do not hold together.
+    A span that stands twice (same trace, id, kind and content) is kept once. `columns` says of each table which
+    attributes may have a column, where more than these batches must agree. Raises BadColumns where the tables do not
+    hold together.
     """
-    united = unite(batches)
+    united = unite(batches, columns)
     if united.spans.num_rows >= 2**31:
         msg = f"cannot sort {united.spans.num_rows} spans at once"
         raise StorageError(msg)
@@ -55,7 +56,7 @@ def _sort_spans(united: SpanTables) -> tuple[Rows, npt.NDArray[np.int32]]:
     ids = id_words(single_chunk(spans.column("trace_id")))
     high, low = np.ascontiguousarray(ids[:, 0]), np.ascontiguousarray(ids[:, 1])
     starts = sort_key(values(single_chunk(spans.column("start")), np.int64))
-    numbers, firsts = number_ids(high, low, _SEED)
+    numbers, firsts = number_ids(high, low, HASH_SEED)
     earliest = np.full(len(firsts), np.iinfo(np.uint64).max, np.uint64)
     np.minimum.at(earliest, numbers, starts)
     traces = np.arange(len(firsts), dtype=np.int32)
@@ -121,7 +122,7 @@ def _number(
     span_ids = id_words(single_chunk(spans.column("span_id"))).ravel()
     kinds = values(single_chunk(spans.column("kind")), np.int32)
     parents = find_parents(
-        bounds, span_ids[rows], id_words(parent_ids).ravel()[rows], has_parent[rows], kinds[rows], _SEED
+        bounds, span_ids[rows], id_words(parent_ids).ravel()[rows], has_parent[rows], kinds[rows], HASH_SEED
     )
     break_cycles(parents)
     order, *nested = number_nested(bounds, parents)

@@ -53,7 +53,7 @@ def pick_spans(tables: SpanTables, rows: Rows, nested: Sequence[pa.Array] = ()) 
     return SpanTables(as_table(spans), resources, scopes, events, links)
 
 
-def pick_traces(tables: SpanTables, traces: Sequence[int]) -> SpanTables:
+def pick_traces(tables: SpanTables, traces: Sequence[int] | npt.NDArray[np.int64]) -> SpanTables:
     """Return the given traces (rows of `traces`, none twice) of sorted tables, sorted."""
     chosen = np.sort(np.asarray(traces, np.int32))
     summary = tables.table("traces")

@@ -9,7 +9,7 @@ span that was sent twice counts twice: which attributes are the rarest may depen
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,14 +42,21 @@ _WIRE_FIELDS: Mapping[TypeName, str] = {
 Rows = npt.NDArray[np.int64]
 
 
-def bound_columns(tables: Sequence[pa.Table], scope: Scope, limit: int = MAX_ATTRIBUTE_COLUMNS) -> Sequence[pa.Table]:
-    """Return the tables with the same `limit` attributes, at most, as columns, and all others in `rest`."""
+def bound_columns(
+    tables: Sequence[pa.Table],
+    scope: Scope,
+    limit: int = MAX_ATTRIBUTE_COLUMNS,
+    *,
+    chosen: Collection[str] | None = None,
+) -> Sequence[pa.Table]:
+    """Return the tables with the `chosen` attributes, or the same `limit` at most, as columns, all others in `rest`."""
     names = {name for table in tables for name in table.column_names if is_attribute_column(name)}
-    if len(names) <= limit and not any(_has_entries(table) for table in tables):
+    fits = len(names) <= limit if chosen is None else names <= set(chosen)
+    if fits and not any(_has_entries(table) for table in tables):
         return [_without_rest(table) for table in tables]
     movable = [_movable_entries(table, scope) for table in tables]
-    chosen = _choose(tables, movable, limit)
-    return [_move(table, entries, chosen) for table, entries in zip(tables, movable, strict=True)]
+    kept = _choose(tables, movable, limit) if chosen is None else set(chosen)
+    return [_move(table, entries, kept) for table, entries in zip(tables, movable, strict=True)]
 
 
 def _has_entries(table: pa.Table) -> bool:

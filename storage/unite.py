@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,31 +18,38 @@ from storage.rest import bound_columns
 
 _SCOPES: Mapping[TableName, Scope] = {table: scope for scope, table in TABLE_OF_SCOPE.items()}
 
+#: The attributes of each table that may have a column.
+Columns: TypeAlias = Mapping[TableName, Collection[str]]
 
-def unite(batches: Sequence[SpanTables]) -> SpanTables:
+
+def unite(batches: Sequence[SpanTables], columns: Columns | None = None) -> SpanTables:
     """Return the spans of all batches one after another, unsorted, with no resource or scope twice.
 
-    Raises BadColumns where a column is missing or a number points outside its table.
+    `columns` says which attributes may have a column; without it, those that most of these rows have. Raises
+    BadColumns where a column is missing or a number points outside its table.
     """
-    resources, resource_of = _distinct(_concatenate(batches, "resources"))
-    scopes, scope_of = _distinct(_concatenate(batches, "scopes"))
-    spans = _concatenate(batches, "spans")
+    resources, resource_of = distinct_rows(_concatenate(batches, "resources", columns))
+    scopes, scope_of = distinct_rows(_concatenate(batches, "scopes", columns))
+    spans = _concatenate(batches, "spans", columns)
     spans = _renumber(spans, "resource", _shifted(batches, "spans", "resource", "resources"), resource_of)
     spans = _renumber(spans, "scope", _shifted(batches, "spans", "scope", "scopes"), scope_of)
     return SpanTables(
         spans=spans,
         resources=resources,
         scopes=scopes,
-        events=_of_spans(batches, "events"),
-        links=_of_spans(batches, "links"),
+        events=_of_spans(batches, "events", columns),
+        links=_of_spans(batches, "links", columns),
     )
 
 
-def _concatenate(batches: Sequence[SpanTables], name: TableName) -> pa.Table:
+def _concatenate(batches: Sequence[SpanTables], name: TableName, columns: Columns | None) -> pa.Table:
     """Return one table of all batches' rows: own columns, attribute columns within the bound, `rest`."""
     schema = pa.schema(FIELDS[name])
     selected = [_select(batch.table(name), schema, name) for batch in batches]
-    tables = [schema.empty_table(), *bound_columns(selected, _SCOPES[name])]
+    tables = [
+        schema.empty_table(),
+        *bound_columns(selected, _SCOPES[name], chosen=None if columns is None else columns[name]),
+    ]
     tables = [t for t in tables if t.num_rows] or tables[:1]
     if len(tables) == 1:
         return tables[0]
@@ -58,8 +66,8 @@ def _select(table: pa.Table, schema: pa.Schema, name: TableName) -> pa.Table:
     return table.select([n for n in table.column_names if n in kept or is_attribute_column(n)])
 
 
-def _distinct(table: pa.Table) -> tuple[pa.Table, npt.NDArray[np.int64]]:
-    """Return the rows that differ, and for every row which of them equals it."""
+def distinct_rows(table: pa.Table) -> tuple[pa.Table, npt.NDArray[np.int64]]:
+    """Return the rows that differ, in order of first use, and for every row which of them equals it."""
     codes = row_codes(sorted(table.columns, key=_variety, reverse=True), table.num_rows)
     count = int(codes.max(initial=-1)) + 1
     firsts = np.full(count, table.num_rows, np.int64)
@@ -93,8 +101,8 @@ def _renumber(table: pa.Table, column: str, numbers: npt.NDArray[np.int64], of: 
     return table.set_column(at, field, pa.array(of[numbers].astype(np.uint32)))
 
 
-def _of_spans(batches: Sequence[SpanTables], name: TableName) -> pa.Table:
+def _of_spans(batches: Sequence[SpanTables], name: TableName, columns: Columns | None) -> pa.Table:
     """Return the events or links of all batches, their spans numbered as united."""
-    table = _concatenate(batches, name)
+    table = _concatenate(batches, name, columns)
     numbers = _shifted(batches, name, "span", "spans")
     return table.set_column(0, table.schema.field("span"), pa.array(numbers.astype(np.uint32)))

@@ -5,12 +5,15 @@ A trace has a few dozen of the hundred and more attributes of its block; the oth
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from storage.arrays import single_chunk, validity
 from storage.columns import REST_FIELD, is_attribute_column
+from storage.kernels.gather import unpack_bits
 
 #: Spans in a stripe; a multiple of 8.
 STRIPE_ROWS = 128
@@ -23,28 +26,37 @@ def optional_columns(schema: pa.Schema) -> list[str]:
     return [name for name in schema.names if is_attribute_column(name) or name == REST_FIELD.name]
 
 
-def find_presence(spans: pa.Table) -> Presence:
-    """Return (stripes, bytes) bits, those of the first columns lowest in the first byte: has any row a value?"""
-    stripes = -(-spans.num_rows // STRIPE_ROWS)
+def find_presence(spans: pa.Table, first_row: int = 0) -> Presence:
+    """Return (stripes, bytes) bits, those of the first columns lowest in the first byte: has any row a value?
+
+    `first_row` is the place in the block of the first of these rows, which may stand within a stripe.
+    """
+    lead = first_row % STRIPE_ROWS
+    stripes = -(-(lead + spans.num_rows) // STRIPE_ROWS) if spans.num_rows else 0
     names = optional_columns(spans.schema)
     present = np.zeros((stripes, len(names)), np.bool_)
     for at, name in enumerate(names):
-        present[:, at] = _has_values(single_chunk(spans.column(name)), stripes)
+        present[:, at] = _has_values(single_chunk(spans.column(name)), lead, stripes)
     return np.packbits(present, axis=1, bitorder="little")
 
 
-def _has_values(array: pa.Array, stripes: int) -> npt.NDArray[np.bool_]:
+def join_presence(parts: Sequence[tuple[int, Presence]]) -> Presence:
+    """Return the bits of all rows from those of parts laid end to end, each with the place of its first row."""
+    last_row, last = parts[-1]
+    joined = np.zeros((last_row // STRIPE_ROWS + len(last), last.shape[1]), np.uint8)
+    for first_row, presence in parts:
+        first = first_row // STRIPE_ROWS
+        joined[first : first + len(presence)] |= presence
+    return joined
+
+
+def _has_values(array: pa.Array, lead: int, stripes: int) -> npt.NDArray[np.bool_]:
     bits = validity(array)
     if bits is None:
         return np.full(stripes, array.null_count < len(array))
-    if array.offset:
-        bits = np.packbits(array.is_valid().to_numpy(zero_copy_only=False), bitorder="little")
-    padded = np.zeros(stripes * STRIPE_ROWS // 8, np.uint8)
-    used = -(-len(array) // 8)
-    padded[:used] = bits[:used]
-    if len(array) % 8:
-        padded[used - 1] &= (1 << len(array) % 8) - 1
-    present: npt.NDArray[np.bool_] = np.any(padded.reshape(stripes, STRIPE_ROWS // 8) != 0, axis=1)
+    padded = np.zeros(stripes * STRIPE_ROWS, np.uint8)
+    padded[lead : lead + len(array)] = unpack_bits(bits, array.offset, len(array))
+    present: npt.NDArray[np.bool_] = np.any(padded.reshape(stripes, STRIPE_ROWS) != 0, axis=1)
     return present
 
 

@@ -76,15 +76,14 @@ class Block(ScanSource):
         """Return all trace ids (traces, 16), ascending bytewise; a memory map where the file is local."""
         return self._index.ids
 
-    def take_traces(self, rows: Sequence[int]) -> SpanTables:
+    def take_traces(self, rows: Sequence[int] | npt.NDArray[np.int64]) -> SpanTables:
         """Return every column of the given traces, sorted, reading only the row groups that hold them."""
         stops = [unit.stop_trace for unit in self.meta.units]
-        by_unit: dict[int, list[int]] = {}
-        for row in sorted(rows):
-            by_unit.setdefault(int(np.searchsorted(stops, row, side="right")), []).append(row)
+        wanted = np.sort(np.asarray(rows, np.int64))
+        units, firsts = np.unique(np.searchsorted(stops, wanted, side="right"), return_index=True)
         parts = [
-            take_whole(self._table, self._array(SPAN_COLUMNS), self.meta.units[unit], unit, wanted)
-            for unit, wanted in by_unit.items()
+            take_whole(self._table, self._array(SPAN_COLUMNS), self.meta.units[unit], int(unit), of_unit)
+            for unit, of_unit in zip(units, np.split(wanted, firsts)[1:], strict=True)
         ]
         return parts[0] if len(parts) == 1 else merge(parts)
 

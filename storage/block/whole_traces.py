@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -22,10 +22,10 @@ def take_whole(
     presence: Presence,
     unit: UnitMeta,
     number: int,
-    rows: Sequence[int],
+    rows: Rows,
 ) -> SpanTables:
     """Return every column of the given traces (ascending rows of `traces`) of the unit `number`, sorted."""
-    traces, at = open_table("traces").read_around(number, np.asarray(rows, np.int64) - unit.first_trace)
+    traces, at = open_table("traces").read_around(number, rows - unit.first_trace)
     traces = traces.take(pa.array(at))
     firsts = _numbers(traces, "first_span") - unit.first_span
     counts = _numbers(traces, "span_count")

@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 
 from storage.arrays import single_chunk
 from storage.block.meta import DESCRIPTION, BlockMeta, FileMeta
-from storage.block.presence import find_presence
+from storage.block.presence import Presence, find_presence
 from storage.block.schema import SPAN_COLUMNS, TABLES, TRACE_IDS, TRACE_ROWS, Encodings, choose_encodings, parquet_name
-from storage.columns import SpanTables, TableName, UnitMeta
+from storage.columns import SourceMeta, SpanTables, TableName, UnitMeta
 from storage.describe import describe_source
 from storage.take import take_array
 from storage.trace_index import TraceIndex
@@ -28,8 +28,24 @@ UNIT_SPANS = 131_072
 PAGE_ROWS = 16_384
 #: A dictionary beyond this size is given up for plain values.
 _DICTIONARY_BYTES = 64 << 20
+_CHECKSUM_BYTES = 8 << 20
 #: Pages end after a number of rows, whatever their size.
 _NO_LIMIT = 1 << 40
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Whose spans a block holds, and which records of whose write-ahead log they were (an empty node: none).
+
+    `arrived_ns` are the arrivals of the first and the last record.
+    """
+
+    id: str
+    tenant: str
+    node: str = ""
+    first_seq: int = 0
+    last_seq: int = 0
+    arrived_ns: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,42 +57,54 @@ class EncodedBlock:
 
 
 def write_block(
-    tables: SpanTables,
-    *,
-    id: str,  # noqa: A002  # the contract's name
-    tenant: str,
-    node: str = "",
-    first_seq: int = 0,
-    last_seq: int = 0,
-    arrived_ns: tuple[int, int] = (0, 0),
-    unit_spans: int = UNIT_SPANS,
-    page_rows: int = PAGE_ROWS,
+    tables: SpanTables, origin: Origin, *, unit_spans: int = UNIT_SPANS, page_rows: int = PAGE_ROWS
 ) -> EncodedBlock:
     """Encode sorted tables as a block.
 
     Row groups end with a trace, after at most `unit_spans` spans or one longer trace; pages after `page_rows` rows.
     """
-    source = describe_source(tables, id=id, tenant=tenant, unit_spans=unit_spans)
+    source = describe_source(tables, id=origin.id, tenant=origin.tenant, unit_spans=unit_spans)
     files: dict[str, bytes | pa.Buffer] = {}
     for name in TABLES:
         table = tables.table(name)
-        encodings = choose_encodings(name, table, source.columns)
-        files[parquet_name(name)] = _write_table(table, _row_bounds(name, table, source.units), encodings, page_rows)
-    index = TraceIndex.of(single_chunk(tables.table("traces").column("trace_id")))
-    files[TRACE_IDS] = _npy(index.ids)
-    files[TRACE_ROWS] = _npy(index.rows)
-    files[SPAN_COLUMNS] = _npy(find_presence(tables.spans))
+        file = TableWriter(table.schema, choose_encodings(name, table, source.columns), page_rows)
+        for start, stop in pairwise(_row_bounds(name, table, source.units)):
+            file.add(_rows(table, start, stop))
+        files[parquet_name(name)] = file.finish()
+    trace_ids = single_chunk(tables.table("traces").column("trace_id"))
+    return seal_block(files, trace_ids, find_presence(tables.spans), source, origin, page_rows)
+
+
+def seal_block(
+    files: Mapping[str, bytes | pa.Buffer],
+    trace_ids: pa.FixedSizeBinaryArray,
+    presence: Presence,
+    source: SourceMeta,
+    origin: Origin,
+    page_rows: int,
+) -> EncodedBlock:
+    """Return the block whose tables are encoded, with its arrays and its description."""
+    index = TraceIndex.of(trace_ids)
+    arrays = {TRACE_IDS: _npy(index.ids), TRACE_ROWS: _npy(index.rows), SPAN_COLUMNS: _npy(presence)}
+    all_files = {**files, **arrays}
     meta = BlockMeta(
         source=source,
-        node=node,
-        first_seq=first_seq,
-        last_seq=last_seq,
-        arrived_ns=arrived_ns,
-        rows={name: tables.table(name).num_rows for name in TABLES},
+        node=origin.node,
+        first_seq=origin.first_seq,
+        last_seq=origin.last_seq,
+        arrived_ns=origin.arrived_ns,
+        rows={name: pq.read_metadata(pa.BufferReader(files[parquet_name(name)])).num_rows for name in TABLES},
         page_rows=page_rows,
-        files={name: FileMeta(len(data), google_crc32c.value(bytes(data))) for name, data in files.items()},
+        files={name: FileMeta(len(data), _checksum(data)) for name, data in all_files.items()},
     )
-    return EncodedBlock({**files, DESCRIPTION: meta.encode()}, meta)
+    return EncodedBlock({**all_files, DESCRIPTION: meta.encode()}, meta)
+
+
+def _checksum(data: bytes | pa.Buffer) -> int:
+    checksum = 0
+    for start in range(0, len(data), _CHECKSUM_BYTES):
+        checksum = google_crc32c.extend(checksum, bytes(data[start : start + _CHECKSUM_BYTES]))
+    return checksum
 
 
 def _row_bounds(name: TableName, table: pa.Table, units: Sequence[UnitMeta]) -> Sequence[int]:
@@ -90,27 +118,35 @@ def _row_bounds(name: TableName, table: pa.Table, units: Sequence[UnitMeta]) -> 
     return [int(row) for row in rows]
 
 
-def _write_table(table: pa.Table, bounds: Sequence[int], encodings: Encodings, page_rows: int) -> pa.Buffer:
-    """Return a Parquet file with a row group for each unit."""
-    sink = pa.BufferOutputStream()
-    with pq.ParquetWriter(
-        sink,
-        table.schema,
-        compression="zstd",
-        compression_level=1,
-        use_dictionary=encodings.dictionaries,
-        column_encoding=encodings.others,
-        dictionary_pagesize_limit=_DICTIONARY_BYTES,
-        max_rows_per_page=page_rows,
-        data_page_size=_NO_LIMIT,
-        write_statistics=[f.name for f in table.schema if not pa.types.is_dictionary(f.type)],
-        write_page_checksum=True,
-        write_page_index=True,
-        store_schema=False,
-    ) as writer:
-        for start, stop in pairwise(bounds):
-            writer.write_table(_rows(table, start, stop), row_group_size=max(1, stop - start))
-    return sink.getvalue()
+class TableWriter:
+    """A Parquet file in the making, a row group after another."""
+
+    def __init__(self, schema: pa.Schema, encodings: Encodings, page_rows: int) -> None:
+        self._sink = pa.BufferOutputStream()
+        self._writer = pq.ParquetWriter(
+            self._sink,
+            schema,
+            compression="zstd",
+            compression_level=1,
+            use_dictionary=encodings.dictionaries,
+            column_encoding=encodings.others,
+            dictionary_pagesize_limit=_DICTIONARY_BYTES,
+            max_rows_per_page=page_rows,
+            data_page_size=_NO_LIMIT,
+            write_statistics=[f.name for f in schema if not pa.types.is_dictionary(f.type)],
+            write_page_checksum=True,
+            write_page_index=True,
+            store_schema=False,
+        )
+
+    def add(self, rows: pa.Table) -> None:
+        """Write rows as one row group, their dictionaries no larger than they need."""
+        self._writer.write_table(rows, row_group_size=max(1, rows.num_rows))
+
+    def finish(self) -> pa.Buffer:
+        """End the file and return it."""
+        self._writer.close()
+        return self._sink.getvalue()
 
 
 def _rows(table: pa.Table, start: int, stop: int) -> pa.Table:

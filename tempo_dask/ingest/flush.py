@@ -16,10 +16,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from storage.chunk import Chunk
-from storage.columns import SpanTables
+from storage.columns import ScanSource
 from tempo_dask import telemetry
 from tempo_dask.ingest.live import LiveStore, TenantUsage
-from tempo_dask.ingest.merging import MergeChunks
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +40,14 @@ class Blocks(Protocol):
         ...
 
     def publish(
-        self, tenant: str, tables: SpanTables, *, node: str, first_seq: int, last_seq: int, arrived_ns: int
+        self,
+        tenant: str,
+        sources: Sequence[ScanSource],
+        *,
+        node: str,
+        first_seq: int,
+        last_seq: int,
+        arrived_ns: tuple[int, int],
     ) -> object:
         """Write a block and list it, in one step with the node's new flushed number."""
         ...
@@ -73,7 +79,6 @@ class Flusher:
         live: LiveStore,
         blocks: Blocks,
         wal: ReleasableLog,
-        merge_chunks: MergeChunks,
         *,
         node: str,
         limits: FlushLimits | None = None,
@@ -81,7 +86,6 @@ class Flusher:
         self._live = live
         self._blocks = blocks
         self._wal = wal
-        self._merge_chunks = merge_chunks
         self._node = node
         self._limits = limits or FlushLimits()
         self._one_at_a_time = threading.Lock()
@@ -126,21 +130,20 @@ class Flusher:
 
     def _write(self, tenant: str, chunks: Sequence[Chunk]) -> None:
         started = time.monotonic()
-        merged = self._merge_chunks(chunks)
         self._blocks.publish(
             tenant,
-            merged.tables,
+            chunks,
             node=self._node,
-            first_seq=merged.first_seq,
-            last_seq=merged.last_seq,
-            arrived_ns=merged.arrived_ns[1],
+            first_seq=chunks[0].first_seq,
+            last_seq=chunks[-1].last_seq,
+            arrived_ns=(min(c.arrived_ns[0] for c in chunks), max(c.arrived_ns[1] for c in chunks)),
         )
         telemetry.BLOCKS_FLUSHED.inc()
         telemetry.FLUSH_SIZE.observe(sum(chunk.nbytes for chunk in chunks))
         log.info(
             "flushed tenant=%s spans=%d chunks=%d seconds=%.2f",
             tenant,
-            merged.tables.spans.num_rows,
+            sum(chunk.tables.spans.num_rows for chunk in chunks),
             len(chunks),
             time.monotonic() - started,
         )

@@ -54,7 +54,7 @@ class Pipeline:
         self._wal = wal
         self._check = check
         self._committer = Committer(wal, self.live, check)
-        self._flusher = Flusher(self.live, blocks, wal, merge_chunks, node=node, limits=flush_limits)
+        self._flusher = Flusher(self.live, blocks, wal, node=node, limits=flush_limits)
         self._decoding = Background("decode", Decoder(self.live, decode, node).step)
         self._merging = Background("merge", Merger(self.live, merge_chunks).step, pause_s=flush_period_s)
         self._flushing = Background("flush", self._flusher.step, pause_s=flush_period_s)

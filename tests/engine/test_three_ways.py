@@ -12,6 +12,7 @@ import pytest
 from distributed import LocalCluster
 
 from storage.block_store import BlockStore
+from storage.chunk import Chunk
 from storage.merge import merge
 from storage.objects import open_store as open_objects
 from tempo_dask import Store, open_store
@@ -45,8 +46,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     blocks = BlockStore(open_objects(str(path)))
     bodies = list(generate(3_000, end_ns=END_NS, span_of_time_ns=60 * MINUTE_NS, seed=1))
     for place in range(3):
-        tables = merge([otlp.decode(bodies[place::3])])
-        blocks.publish(SINGLE_TENANT, tables, node=f"node-{place}", first_seq=1, last_seq=1, arrived_ns=END_NS)
+        chunk = Chunk.seal(merge([otlp.decode(bodies[place::3])]), id=f"chunk-{place}", tenant=SINGLE_TENANT)
+        arrived_ns = (END_NS, END_NS)
+        blocks.publish(SINGLE_TENANT, [chunk], node=f"node-{place}", first_seq=1, last_seq=1, arrived_ns=arrived_ns)
     return open_store(path)
 
 

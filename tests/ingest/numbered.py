@@ -9,6 +9,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from storage.chunk import Chunk
 from storage.columns import ScanSource, SpanTables
+from storage.merge import merge
 
 START_NS = 1_700_000_000_000_000_000
 
@@ -57,13 +58,20 @@ class FakeBlocks:
         return self.lists.get(tenant, FakeBlockList())
 
     def publish(
-        self, tenant: str, tables: SpanTables, *, node: str, first_seq: int, last_seq: int, arrived_ns: int
+        self,
+        tenant: str,
+        sources: Sequence[Chunk],
+        *,
+        node: str,
+        first_seq: int,
+        last_seq: int,
+        arrived_ns: tuple[int, int],
     ) -> None:
         if self.fail_before:
             self.fail_before -= 1
             raise OSError("the store is away")
         old = self.snapshot(tenant)
-        block = Chunk.seal(tables, id=f"block-{first_seq}", tenant=tenant)
+        block = Chunk.seal(merge([chunk.tables for chunk in sources]), id=f"block-{first_seq}", tenant=tenant)
         self.lists[tenant] = FakeBlockList((*old.blocks, block), {**old.flushed, node: last_seq})
         self.published.append((tenant, first_seq, last_seq))
         if self.fail_after:

@@ -42,9 +42,7 @@ class Writes(RuleBasedStateMachine):
         self.log = FakeLog()
         self.decoder = Decoder(self.live, otlp.decode, NODE)
         self.merging: dict[str, tuple[Sequence[Chunk], Chunk]] = {}
-        self.flusher = Flusher(
-            self.live, self.blocks, self.log, merge_chunks, node=NODE, limits=FlushLimits(grace_s=10)
-        )
+        self.flusher = Flusher(self.live, self.blocks, self.log, node=NODE, limits=FlushLimits(grace_s=10))
         self.acknowledged: dict[str, list[int]] = {tenant: [] for tenant in TENANTS}
         self.next_number = 0
 

@@ -11,16 +11,10 @@ import pyarrow as pa
 
 from storage.block.files import BlockFiles
 from storage.block.meta import DESCRIPTION, BlockMeta, FileMeta
-from storage.block.writer import EncodedBlock
-from storage.columns import SourceMeta, SpanTables
+from storage.block.writer import EncodedBlock, Origin
+from storage.columns import SourceMeta
 
-EMPTY = pa.table({})
 NAMES = "names.json"
-
-
-def plain_tables(names: Sequence[str]) -> SpanTables:
-    """Return tables with a span for each name."""
-    return SpanTables(pa.table({"name": pa.array(list(names), pa.string())}), EMPTY, EMPTY, EMPTY, EMPTY)
 
 
 @dataclass(frozen=True)
@@ -31,40 +25,23 @@ class PlainBlock:
     names: tuple[str, ...]
 
 
+def plain_sources(names: Sequence[str]) -> list[PlainBlock]:
+    """Return a source with a span for each name."""
+    return [PlainBlock(_meta("", "", names), tuple(names))]
+
+
 class PlainFormat:
     """Encodes and opens them; names of spans that are numbers are their times."""
 
-    def write(
-        self,
-        tables: SpanTables,
-        *,
-        block_id: str,
-        tenant: str,
-        node: str,
-        first_seq: int,
-        last_seq: int,
-        arrived_ns: int,
-    ) -> EncodedBlock:
-        names = tables.spans.column("name").to_pylist()
-        times = [int(name) for name in names if name.isdecimal()]
+    def write(self, sources: Sequence[PlainBlock], origin: Origin) -> EncodedBlock:
+        names = list(dict.fromkeys(name for source in sources for name in source.names))
         data = orjson.dumps(names)
-        source = SourceMeta(
-            id=block_id,
-            tenant=tenant,
-            span_count=len(names),
-            trace_count=len(names),
-            start_ns=min(times, default=0),
-            end_ns=max(times, default=0),
-            units=(),
-            columns={},
-            rest_keys={},
-        )
         meta = BlockMeta(
-            source=source,
-            node=node,
-            first_seq=first_seq,
-            last_seq=last_seq,
-            arrived_ns=(arrived_ns, arrived_ns),
+            source=_meta(origin.id, origin.tenant, names),
+            node=origin.node,
+            first_seq=origin.first_seq,
+            last_seq=origin.last_seq,
+            arrived_ns=origin.arrived_ns,
             rows={"spans": len(names), "traces": len(names)},
             files={NAMES: FileMeta(len(data), google_crc32c.value(data))},
             page_rows=0,
@@ -78,3 +55,18 @@ class PlainFormat:
             msg = f"{NAMES} has a wrong checksum"
             raise ValueError(msg)
         return PlainBlock(meta.source, tuple(orjson.loads(data)))
+
+
+def _meta(block_id: str, tenant: str, names: Sequence[str]) -> SourceMeta:
+    times = [int(name) for name in names if name.isdecimal()]
+    return SourceMeta(
+        id=block_id,
+        tenant=tenant,
+        span_count=len(names),
+        trace_count=len(names),
+        start_ns=min(times, default=0),
+        end_ns=max(times, default=0),
+        units=(),
+        columns={},
+        rest_keys={},
+    )

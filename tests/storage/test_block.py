@@ -19,7 +19,7 @@ from storage.block.presence import columns_of, find_presence
 from storage.block.reader import Block
 from storage.block.table_file import TableFile
 from storage.block.verify import find_damage
-from storage.block.writer import EncodedBlock, write_block
+from storage.block.writer import EncodedBlock, Origin, write_block
 from storage.chunk import Chunk
 from storage.columns import SpanTables
 from storage.errors import DamagedBlock, StorageError
@@ -33,21 +33,12 @@ from tests.storage.source_contract import TABLES, assert_described, assert_finds
 from tests.storage.strategies import spans
 from tests.storage.test_merge import assert_same
 
+ORIGIN = Origin("b", "t", "n", 3, 9, (5, 2**62))
 QUICK = settings(deadline=None, max_examples=15)
 
 
 def encode(tables: SpanTables, unit_spans: int = 131_072, page_rows: int = 50) -> EncodedBlock:
-    return write_block(
-        tables,
-        id="b",
-        tenant="t",
-        node="n",
-        first_seq=3,
-        last_seq=9,
-        arrived_ns=(5, 2**62),
-        unit_spans=unit_spans,
-        page_rows=page_rows,
-    )
+    return write_block(tables, ORIGIN, unit_spans=unit_spans, page_rows=page_rows)
 
 
 def in_memory(encoded: EncodedBlock) -> Block:

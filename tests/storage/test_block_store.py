@@ -17,7 +17,7 @@ import pytest
 
 from storage.block.meta import DESCRIPTION, BlockMeta
 from storage.block_store import BlockStore, PublishTooSlow
-from storage.columns import SpanTables
+from storage.chunk import Chunk
 from storage.commit_log import AlreadyFlushed, CommitLog
 from storage.files import Data
 from storage.local_objects import LocalStore
@@ -28,7 +28,7 @@ from storage.sweep import UNLISTED_KEPT_NS
 from storage.tenants import InvalidTenant
 from tests.otlp_oracle import Resource, Scope, Span
 from tests.storage.builder import tables_of
-from tests.storage.plain_blocks import NAMES, PlainFormat, plain_tables
+from tests.storage.plain_blocks import NAMES, PlainFormat, plain_sources
 from tests.storage.stores import FailingStore, ForgetfulStore, WrappedStore
 
 HOUR_NS = 3600 * 10**9
@@ -55,7 +55,9 @@ def store_of(objects: ObjectStore, clock: Callable[[], int] = time.time_ns) -> B
 
 def publish(store: BlockStore, names: list[str], first: int, *, tenant: str = "t", node: str = "n") -> BlockMeta | None:
     last = first + max(len(names), 1) - 1
-    return store.publish(tenant, plain_tables(names), node=node, first_seq=first, last_seq=last, arrived_ns=1000 + last)
+    return store.publish(
+        tenant, plain_sources(names), node=node, first_seq=first, last_seq=last, arrived_ns=(1000 + first, 1000 + last)
+    )
 
 
 def names_in(store: BlockStore, tenant: str = "t", window: tuple[int, int] | None = None) -> list[str]:
@@ -89,12 +91,14 @@ def test_the_log_keeps_what_life_cycle_needs(objects: ObjectStore) -> None:
             "node": "n",
             "first_seq": 7,
             "last_seq": 8,
+            "first_arrived_ns": 1007,
             "arrived_ns": 1008,
             "start_ns": 20,
             "end_ns": 500,
             "span_count": 2,
             "trace_count": 2,
             "size_bytes": len(objects.get(f"t/{meta.id}/{NAMES}")),
+            "level": 0,
         }
     }
 
@@ -147,7 +151,7 @@ def test_a_window_opens_only_what_may_be_in_it(objects: ObjectStore) -> None:
 
 def test_records_without_spans_move_the_number_on(objects: ObjectStore) -> None:
     store = store_of(objects)
-    assert store.publish("t", plain_tables([]), node="n", first_seq=1, last_seq=4, arrived_ns=0) is None
+    assert store.publish("t", plain_sources([]), node="n", first_seq=1, last_seq=4, arrived_ns=(0, 0)) is None
     snapshot = store.snapshot("t")
     assert (dict(snapshot.flushed), snapshot.blocks) == ({"n": 4}, ())
     assert folders_of(objects) == []
@@ -381,7 +385,7 @@ def test_a_grace_that_the_log_does_not_remember_is_refused(objects: ObjectStore)
 # The real format
 
 
-def spans(count: int) -> SpanTables:
+def spans(count: int) -> list[Chunk]:
     """Return sorted spans of as many traces."""
     bare = Span(
         trace_id=bytes(16),
@@ -404,13 +408,14 @@ def spans(count: int) -> SpanTables:
         resource=Resource((("service.name", ("str", "shop")),), 0, ""),
         scope=Scope("", "", (), 0, ""),
     )
-    return merge([tables_of([replace(bare, trace_id=bytes(15) + bytes([n]), start=n) for n in range(1, count + 1)])])
+    sent = [replace(bare, trace_id=bytes(15) + bytes([n]), start=n) for n in range(1, count + 1)]
+    return [Chunk.seal(merge([tables_of(sent)]), id="c", tenant="t")]
 
 
 def test_real_blocks_are_published_found_and_set_aside(objects: ObjectStore) -> None:
     store = BlockStore(objects)
-    good = store.publish("t", spans(3), node="n", first_seq=1, last_seq=2, arrived_ns=99)
-    bad = store.publish("t", spans(5), node="n", first_seq=3, last_seq=3, arrived_ns=100)
+    good = store.publish("t", spans(3), node="n", first_seq=1, last_seq=2, arrived_ns=(99, 99))
+    bad = store.publish("t", spans(5), node="n", first_seq=3, last_seq=3, arrived_ns=(100, 100))
     assert good is not None
     assert bad is not None
     assert objects.get(f"t/{good.id}/{DESCRIPTION}") == good.encode()
@@ -428,7 +433,7 @@ def test_real_blocks_are_published_found_and_set_aside(objects: ObjectStore) -> 
 @pytest.mark.parametrize("cut", [True, False])
 def test_a_file_cut_short_or_lost_is_found_when_a_local_block_is_opened(tmp_path: Path, cut: bool) -> None:
     store = BlockStore(LocalStore(tmp_path))
-    meta = store.publish("t", spans(3), node="n", first_seq=1, last_seq=2, arrived_ns=99)
+    meta = store.publish("t", spans(3), node="n", first_seq=1, last_seq=2, arrived_ns=(99, 99))
     assert meta is not None
     for name in meta.files:
         path = tmp_path / "t" / meta.id / name

@@ -20,7 +20,7 @@ from storage.errors import StorageError
 from storage.local_objects import LocalStore
 from storage.object_store import StoreUnavailable
 from storage.wal import Wal, WalWriteError
-from tests.storage.plain_blocks import PlainFormat, plain_tables
+from tests.storage.plain_blocks import PlainFormat, plain_sources
 from tests.storage.power_loss import PowerCut, PowerLossFiles
 
 DATA = Path("/no-such-place")
@@ -51,8 +51,8 @@ class Node:
         self.retire(tenant)
         live = self.live[tenant]
         if live:
-            tables = plain_tables([live[seq] for seq in sorted(live)])
-            self.blocks.publish(tenant, tables, node="node", first_seq=min(live), last_seq=max(live), arrived_ns=1)
+            tables = plain_sources([live[seq] for seq in sorted(live)])
+            self.blocks.publish(tenant, tables, node="node", first_seq=min(live), last_seq=max(live), arrived_ns=(1, 1))
             self.retire(tenant)
         unflushed = [seq for names in self.live.values() for seq in names]
         self.wal.release(min(unflushed, default=self.wal.next_seq) - 1)

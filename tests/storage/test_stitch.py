@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from storage.block.files import MemoryFiles
 from storage.block.reader import Block
-from storage.block.writer import write_block
+from storage.block.writer import Origin, write_block
 from storage.chunk import Chunk
 from storage.columns import ScanSource
 from storage.merge import merge
@@ -30,7 +30,7 @@ def source_of(spans: list[Span], *, in_block: bool = False) -> ScanSource:
     source_id = f"s{next(IDS)}"
     if not in_block:
         return Chunk.seal(tables, id=source_id, tenant="t")
-    encoded = write_block(tables, id=source_id, tenant="t", unit_spans=3)
+    encoded = write_block(tables, Origin(source_id, "t"), unit_spans=3)
     return Block.open(encoded.meta, MemoryFiles(encoded.files))
 
 
