@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from tempo_dask.engine.executors import Executor
@@ -22,10 +23,15 @@ from tempo_dask.engine.results import (
     TagValuesResult,
     TraceResult,
 )
-from tempo_dask.engine.search import search
+from tempo_dask.engine.search import search, stream_search
 from tempo_dask.engine.sources import SnapshotProvider
-from tempo_dask.engine.tag_names import find_tag_names
-from tempo_dask.engine.tag_values import find_key_values, find_tag_values
+from tempo_dask.engine.tag_names import find_tag_names, stream_tag_names
+from tempo_dask.engine.tag_values import (
+    find_key_values,
+    find_tag_values,
+    stream_key_values,
+    stream_tag_values,
+)
 from tempo_dask.engine.traces import find_trace
 
 
@@ -63,3 +69,19 @@ class Engine:
     async def tag_values(self, request: TagValuesRequest) -> TagValuesResult:
         """Return the typed values of an attribute."""
         return await find_tag_values(request, self.sources, self.executor)
+
+    def stream_search(self, request: SearchRequest) -> AsyncIterator[SearchResult]:
+        """Yield the traces of `search` in its order, each once, when it is sure that it belongs to the answer."""
+        return stream_search(request, self.sources, self.executor)
+
+    def stream_tag_names(self, request: TagNamesRequest) -> AsyncIterator[TagNamesResult]:
+        """Yield the keys of `tag_names` as they are found, each once."""
+        return stream_tag_names(request, self.sources, self.executor)
+
+    def stream_key_values(self, request: KeyValuesRequest) -> AsyncIterator[KeyValuesResult]:
+        """Yield the values of `key_values` as they are found, each once."""
+        return stream_key_values(request, self.sources, self.executor)
+
+    def stream_tag_values(self, request: TagValuesRequest) -> AsyncIterator[TagValuesResult]:
+        """Yield the values of `tag_values` as they are found, each once."""
+        return stream_tag_values(request, self.sources, self.executor)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 
 from tempo_dask.engine.executors import Executor
 from tempo_dask.engine.requests import SearchRequest
 from tempo_dask.engine.results import FoundSpan, FoundTrace, QueryMetrics, SearchResult, SpanSet
 from tempo_dask.engine.sources import SnapshotProvider, shards_of
 from tempo_dask.engine.tag_search import tagged_traces
+from tempo_dask.engine.waves import in_waves
 from tempo_dask.physical.display import Display, ShownSpan
-from tempo_dask.physical.matches import Match
+from tempo_dask.physical.matches import Match, Matches, settled
 from tempo_dask.physical.search import display_work, match_work
 from tempo_dask.physical.shown_attributes import bare_key
-from tempo_dask.physical.units import ScanUnit
+from tempo_dask.physical.units import ScanUnit, Shard
+from tempo_dask.physical.work import PartitionWork
 from tempo_dask.plan.build import build_search
 from tempo_dask.plan.build_tags import build_tag_search
 from tempo_dask.plan.nodes import NewestTraces, Plan, TimeRange
@@ -27,13 +31,50 @@ _NAME = Intrinsic(IntrinsicKind.NAME)
 
 async def search(request: SearchRequest, sources: SnapshotProvider, executor: Executor) -> SearchResult:
     """Return at most `request.limit` traces with a match, newest first."""
-    newest = NewestTraces(request.limit, request.spans_per_set if request.query else 0)
-    plan = _plan(request, newest)
-    first_pass = match_work(plan, newest, await shards_of(sources, request.tenant))
-    matches = await executor.run(first_pass)
-    display = await executor.run(display_work(plan, matches, first_pass.tasks))
-    traces = (_found(match, display, with_spans=bool(request.query)) for match in matches)
-    return SearchResult(tuple(traces), _metrics(first_pass.tasks, with_traces=not request.query))
+    asked = await _Search.over(request, sources)
+    matches = await executor.run(asked.work)
+    return await asked.result(matches, executor)
+
+
+async def stream_search(
+    request: SearchRequest, sources: SnapshotProvider, executor: Executor
+) -> AsyncIterator[SearchResult]:
+    """Yield the same traces in the same order, each as soon as no newer one can come before it."""
+    asked = await _Search.over(request, sources)
+    told = 0
+    async for progress in in_waves(asked.work, executor):
+        certain = settled(progress.found, progress.waiting)
+        if certain > told or not progress.waiting:
+            yield await asked.result(progress.found[told:certain], executor)
+            told = certain
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """A search, planned: its first pass, and what to show of what that finds."""
+
+    request: SearchRequest
+    plan: Plan
+    work: PartitionWork[ScanUnit, Matches]
+
+    @classmethod
+    async def over(cls, request: SearchRequest, sources: SnapshotProvider) -> _Search:
+        """Return the search over all sources of the tenant, planned off the event loop."""
+        return await asyncio.to_thread(cls.planned, request, await shards_of(sources, request.tenant))
+
+    @classmethod
+    def planned(cls, request: SearchRequest, shards: tuple[Shard, ...]) -> _Search:
+        """Return the search over some shards; no data are read."""
+        newest = NewestTraces(request.limit, request.spans_per_set if request.query else 0)
+        plan = _plan(request, newest)
+        return cls(request, plan, match_work(plan, newest, shards))
+
+    async def result(self, matches: Matches, executor: Executor) -> SearchResult:
+        """Return matches as they are shown."""
+        display = await executor.run(display_work(self.plan, matches, self.work.tasks))
+        with_spans = bool(self.request.query)
+        traces = tuple(_found(match, display, with_spans=with_spans) for match in matches)
+        return SearchResult(traces, _metrics(self.work.tasks, with_traces=not with_spans))
 
 
 def _plan(request: SearchRequest, newest: NewestTraces) -> Plan:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import TypeAlias
 
 from tempo_dask.engine.executors import Executor
@@ -10,9 +12,11 @@ from tempo_dask.engine.results import KeyValuesResult, QueryMetrics, TagValue, T
 from tempo_dask.engine.sources import SnapshotProvider, shards_of
 from tempo_dask.engine.tag_conditions import NOTHING, condition_of
 from tempo_dask.engine.tag_keys import VIRTUAL_VALUES, attributes_of_key, in_plain_scopes
+from tempo_dask.engine.waves import in_turn
 from tempo_dask.physical.distinct import type_text, value_text
-from tempo_dask.physical.tag_values import known_values, values_work
+from tempo_dask.physical.tag_values import ValuesTask, known_values, values_work
 from tempo_dask.physical.tags import Tags, fitting_tags
+from tempo_dask.physical.work import PartitionWork
 from tempo_dask.plan.build_tags import build_tags
 from tempo_dask.plan.nodes import TimeRange
 from tempo_dask.plan.tag_nodes import TagValues
@@ -22,6 +26,7 @@ from traceql.attributes import AttributeScope, IntrinsicKind
 from traceql.types import Kind, StaticType, Status
 
 _Attributes: TypeAlias = tuple[AttributeReference, ...]
+_Planned: TypeAlias = tuple[Tags, PartitionWork[ValuesTask, Tags]]
 
 #: What has no values to list: nobody chooses among ids.
 _UNLISTED = frozenset({IntrinsicKind.PARENT, IntrinsicKind.CHILD_COUNT, *(k for k in IntrinsicKind if k.is_id)})
@@ -31,20 +36,61 @@ _NO_VALUE = frozenset({StaticType.NIL, StaticType.ATTRIBUTE})
 
 async def find_key_values(request: KeyValuesRequest, sources: SnapshotProvider, executor: Executor) -> KeyValuesResult:
     """Return the values of a plain key in all scopes, and those that clients look for under it."""
-    found = await _find(request, attributes_of_key(request.key), None, sources, executor)
-    fitting = fitting_tags(found, max_bytes=request.max_bytes)
-    texts = sorted({text for _, text in fitting}.union(VIRTUAL_VALUES.get(request.key, ())))
-    return KeyValuesResult(tuple(texts[: request.limit or None]), QueryMetrics())
+    known, work = await _of_key(request, sources)
+    return _texts(request, work.combine([known, await executor.run(work)]), with_virtual=True)
+
+
+async def stream_key_values(
+    request: KeyValuesRequest, sources: SnapshotProvider, executor: Executor
+) -> AsyncIterator[KeyValuesResult]:
+    """Yield the values as they are found, each once; where a limit chooses among them, all at the end."""
+    known, work = await _of_key(request, sources)
+    told: set[str] = set()
+    is_first = True
+    async for new in in_turn(known, work, executor, at_once=bool(request.limit)):
+        found = _texts(request, new, with_virtual=is_first)
+        yield KeyValuesResult(tuple(text for text in found.values if text not in told), found.metrics)
+        told.update(found.values)
+        is_first = False
 
 
 async def find_tag_values(request: TagValuesRequest, sources: SnapshotProvider, executor: Executor) -> TagValuesResult:
     """Return the values of an attribute, without a look at spans where that is enough."""
+    known, work = await _of_attribute(request, sources)
+    return _typed(request, work.combine([known, await executor.run(work)]))
+
+
+async def stream_tag_values(
+    request: TagValuesRequest, sources: SnapshotProvider, executor: Executor
+) -> AsyncIterator[TagValuesResult]:
+    """Yield the values as they are found, each once; where a limit chooses among them, all at the end."""
+    known, work = await _of_attribute(request, sources)
+    async for new in in_turn(known, work, executor, at_once=bool(request.limit)):
+        yield _typed(request, new)
+
+
+async def _of_key(request: KeyValuesRequest, sources: SnapshotProvider) -> _Planned:
+    return await _planned(request, attributes_of_key(request.key), None, sources)
+
+
+async def _of_attribute(request: TagValuesRequest, sources: SnapshotProvider) -> _Planned:
     matchers = matchers_of(request.query)
-    found = _fixed(request.attribute, matchers)
-    if found is None:
-        # Whatever the query says of the asked attribute itself but what it equals is there to be replaced.
-        condition = condition_of(matchers.without(request.attribute))
-        found = await _find(request, _places(request.attribute), condition, sources, executor)
+    fixed = _fixed(request.attribute, matchers)
+    # Whatever the query says of the asked attribute itself but what it equals is there to be replaced.
+    condition = condition_of(matchers.without(request.attribute)) if fixed is None else None
+    places = _places(request.attribute) if fixed is None else ()
+    known, work = await _planned(request, places, condition, sources)
+    return known if fixed is None else fixed, work
+
+
+def _texts(request: KeyValuesRequest, found: Tags, *, with_virtual: bool) -> KeyValuesResult:
+    fitting = fitting_tags(found, max_bytes=request.max_bytes)
+    virtual = VIRTUAL_VALUES.get(request.key, ()) if with_virtual else ()
+    texts = sorted({text for _, text in fitting}.union(virtual))
+    return KeyValuesResult(tuple(texts[: request.limit or None]), QueryMetrics())
+
+
+def _typed(request: TagValuesRequest, found: Tags) -> TagValuesResult:
     values = (TagValue(type_, text) for type_, text in fitting_tags(found, max_bytes=request.max_bytes))
     return TagValuesResult(tuple(values)[: request.limit or None], QueryMetrics())
 
@@ -82,15 +128,15 @@ def _places(attribute: AttributeReference) -> _Attributes:
     return in_plain_scopes(attribute.name) if attribute.scope is AttributeScope.UNSCOPED else (attribute,)
 
 
-async def _find(
+async def _planned(
     request: KeyValuesRequest | TagValuesRequest,
     attributes: _Attributes,
     condition: Query | None,
     sources: SnapshotProvider,
-    executor: Executor,
-) -> Tags:
+) -> _Planned:
+    """Return what metadata tells, and the work that finds the rest."""
     values = TagValues(attributes)
     plan = build_tags(condition, TimeRange(request.window.start_ns, request.window.end_ns), values)
     shards = await shards_of(sources, request.tenant) if attributes and not plan.is_empty else ()
-    work = values_work(plan, values, shards, request.max_bytes)
-    return work.combine([known_values(plan, values, shards), await executor.run(work)])
+    known = await asyncio.to_thread(known_values, plan, values, shards)
+    return known, await asyncio.to_thread(values_work, plan, values, shards, request.max_bytes)

@@ -97,3 +97,11 @@ def newest_of(partials: Iterable[Matches], *, limit: int) -> Matches:
 def is_complete(found: Matches, waiting: Sequence[ScanUnit], *, limit: int) -> bool:
     """Return whether no trace of the waiting units can start after those found."""
     return len(found) == limit and all(unit.newest_start_ns < found[-1].start_ns for unit in waiting)
+
+
+def settled(found: Matches, waiting: Sequence[ScanUnit]) -> int:
+    """Return how many of the matches, newest first, no trace of the waiting units can come before."""
+    newest_ns = max((unit.newest_start_ns for unit in waiting), default=None)
+    if newest_ns is None:
+        return len(found)
+    return sum(match.start_ns > newest_ns for match in found)
