@@ -15,7 +15,8 @@ from tempo_dask.ingest.receivers.jaeger_udp import JaegerUdpReceiver
 from tempo_dask.ingest.receivers.otlp_grpc import OtlpGrpcReceiver
 from tempo_dask.ingest.receivers.otlp_http import otlp_http
 from tempo_dask.ingest.receivers.thrift_wire import BinaryReader, CompactReader, Reader
-from tempo_dask.ingest.receivers_config import DefaultReceivers, Jaeger, Otlp, Receivers, Udp
+from tempo_dask.ingest.receivers.zipkin_http import zipkin_http
+from tempo_dask.ingest.receivers_config import DefaultReceivers, Jaeger, Otlp, Receivers, Udp, Zipkin
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class Placed:
 def receivers_of(config: Receivers, push: Push) -> list[Placed]:
     """Return the receivers that a configuration asks for."""
     gives_way = isinstance(config, DefaultReceivers)
-    return [*_otlp(config.otlp, push), *_jaeger(config.jaeger, push, gives_way)]
+    return [*_otlp(config.otlp, push), *_jaeger(config.jaeger, push, gives_way), *_zipkin(config.zipkin, push)]
 
 
 def _otlp(config: Otlp, push: Push) -> Iterator[Placed]:
@@ -71,6 +72,12 @@ def _jaeger(config: Jaeger, push: Push, gives_way: bool) -> Iterator[Placed]:
         yield Placed("jaeger_thrift_compact", compact.endpoint, _udp(compact, push, CompactReader, "compact"))
     if binary := protocols.thrift_binary:
         yield Placed("jaeger_thrift_binary", binary.endpoint, _udp(binary, push, BinaryReader, "binary"))
+
+
+def _zipkin(config: Zipkin | None, push: Push) -> Iterator[Placed]:
+    if config:
+        receiver = zipkin_http(push, config.max_request_body_size, parse_string_tags=config.parse_string_tags)
+        yield Placed("zipkin", config.endpoint, receiver)
 
 
 def _udp(config: Udp, push: Push, reader: Callable[[bytes], Reader], protocol: str) -> JaegerUdpReceiver:
