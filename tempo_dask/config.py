@@ -15,6 +15,7 @@ from pydantic import PositiveInt, ValidationError
 
 from tempo_dask.config_section import ConfigError, Duration, Port, Section, split_address
 from tempo_dask.ingest.receivers_config import DefaultReceivers, Receivers, with_otlp_addresses
+from tempo_dask.storage_config import Storage
 
 
 class Server(Section):
@@ -45,32 +46,6 @@ class Ingester(Section):
     flush_check_period: Duration = timedelta(seconds=1)
     flush_all_on_shutdown: bool = False
     max_live_bytes: PositiveInt = 256 << 20  # ours: live spans beyond it become blocks early
-
-
-class LocalBackend(Section):
-    """`storage.trace.local`."""
-
-    path: Path | None = None
-
-
-class Wal(Section):
-    """`storage.trace.wal`."""
-
-    path: Path | None = None
-
-
-class TraceStorage(Section):
-    """`storage.trace`: where blocks and the log lie; both are below the data folder unless a path is given."""
-
-    backend: Literal["local"] = "local"
-    local: LocalBackend = LocalBackend()
-    wal: Wal = Wal()
-
-
-class Storage(Section):
-    """`storage`."""
-
-    trace: TraceStorage = TraceStorage()
 
 
 class Config(Section):

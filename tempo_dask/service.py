@@ -13,7 +13,7 @@ import uvloop
 from storage.block_store import BlockStore
 from storage.data_dir import DataDir
 from storage.errors import StorageError
-from storage.objects import open_store
+from storage.tempo_blocks.beside import BlocksBesideTempo
 from storage.wal import Wal
 from tempo_dask import logs, telemetry
 from tempo_dask.api.contracts import Api
@@ -30,6 +30,7 @@ from tempo_dask.ingest.tenants import single_tenant, tenant_of
 from tempo_dask.kernels import otlp
 from tempo_dask.listeners import Listeners
 from tempo_dask.operations import Operations
+from tempo_dask.trace_store import open_trace_store
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,9 @@ def serve(config: Config, data_dir: Path, scheduler: str) -> None:
             Wal(config.storage.trace.wal.path or data.wal_path, data.node) as wal,
             asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
         ):
-            blocks = BlockStore(open_store(str(config.storage.trace.local.path or data.blocks_path)))
+            trace = config.storage.trace
+            poll_s = trace.blocklist_poll.total_seconds()
+            blocks = BlocksBesideTempo(open_trace_store(trace, data.blocks_path), poll_s=poll_s)
             runner.run(_serve(config, wal, blocks, data.node, scheduler))
     except (StorageError, OSError) as error:
         raise StartFailed(str(error)) from error

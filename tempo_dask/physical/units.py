@@ -47,6 +47,15 @@ class Shard:
     excluded: npt.NDArray[np.int64] = field(default_factory=_no_rows)
 
 
+#: What the columns of a usual query take of memory while a unit is scanned, masks and all.
+_BYTES_PER_SPAN = 128
+
+
+def decoded_bytes(units: Iterable[ScanUnit]) -> int:
+    """Return about how many bytes the largest of the units takes while it is scanned."""
+    return max((_BYTES_PER_SPAN * (unit.meta.stop_span - unit.meta.first_span) for unit in units), default=0)
+
+
 def units_of(shards: Iterable[Shard], plan: Plan) -> tuple[ScanUnit, ...]:
     """Return the units in which something may match, those that may hold the newest trace first."""
     if plan.is_empty:
@@ -57,7 +66,8 @@ def units_of(shards: Iterable[Shard], plan: Plan) -> tuple[ScanUnit, ...]:
 
 def _units_of_shard(shard: Shard, plan: Plan) -> Iterator[ScanUnit]:
     meta = shard.source.meta
-    if not may_match(plan.stages, meta):
+    # The time first: of some sources the columns are not known before they are read.
+    if meta.start_ns > plan.window.end_ns or meta.end_ns < plan.window.start_ns or not may_match(plan.stages, meta):
         return
     for number, unit in enumerate(meta.units):
         if unit.start_ns <= plan.window.end_ns and unit.end_ns >= plan.window.start_ns:

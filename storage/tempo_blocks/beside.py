@@ -1,0 +1,87 @@
+"""Our blocks and Tempo's in one object store, seen as one list.
+
+A block of Tempo's is converted row group by row group: the n-th becomes what record n + 1 of a node by the name of
+the block would be. So the commit log says what is converted already, conversion goes on where it stopped, two that
+run at once do not double anything, and every snapshot has each row group either here or there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from storage.block.meta import BlockMeta
+from storage.block_format import BlockFormat
+from storage.block_store import BlockSnapshot, BlockStore
+from storage.object_store import ObjectStore
+from storage.tempo_blocks.block import TempoBlock
+from storage.tempo_blocks.listing import POLL_S, TempoBlockList, TempoBlocks
+from storage.tempo_blocks.row_group import RowGroup, row_groups
+
+
+def node_of(block_id: str) -> str:
+    """Return the node as which a block of Tempo's is known to the commit log."""
+    return f"tempo-{block_id}"
+
+
+class BlocksBesideTempo(BlockStore):
+    """A block store whose snapshots hold Tempo's blocks too; it never changes those."""
+
+    def __init__(
+        self,
+        objects: ObjectStore,
+        *,
+        block_format: BlockFormat | None = None,
+        clock: Callable[[], int] = time.time_ns,
+        poll_s: float = POLL_S,
+    ) -> None:
+        """Look for Tempo's blocks every `poll_s` seconds."""
+        super().__init__(objects, block_format=block_format, clock=clock)
+        self._tempo = TempoBlocks(objects, poll_s=poll_s)
+        self._row_groups: dict[str, tuple[TempoBlock, tuple[RowGroup, ...]]] = {}
+
+    def tempo_blocks(self, tenant: str) -> TempoBlockList:
+        """Return Tempo's blocks of a tenant, converted or not. Raises InvalidTenant, BrokenLog, StoreUnavailable."""
+        ours = self.block_list(tenant)
+        return self._tempo.listed(tenant, ours.blocks.keys() | ours.removed.keys())
+
+    def snapshot(self, tenant: str, window: tuple[int, int] | None = None) -> BlockSnapshot:
+        """Return the newest list with those of Tempo's row groups that are not converted. Raises as `BlockStore`."""
+        ours = super().snapshot(tenant, window)
+        tempo = self.tempo_blocks(tenant)
+        sources = tuple(
+            group
+            for block in tempo.blocks.values()
+            for group in self._of(block)[ours.flushed.get(node_of(block.meta.id), 0) :]
+            if window is None or (group.meta.start_ns <= window[1] and window[0] <= group.meta.end_ns)
+        )
+        return replace(ours, blocks=(*ours.blocks, *sources), set_aside={**ours.set_aside, **tempo.set_aside})
+
+    def unconverted(self, tenant: str, block: TempoBlock) -> tuple[RowGroup, ...]:
+        """Return the row groups of a block that are not converted yet."""
+        return self._of(block)[self.block_list(tenant).flushed.get(node_of(block.meta.id), 0) :]
+
+    def convert(self, tenant: str, block: TempoBlock) -> Iterator[BlockMeta | None]:
+        """Convert what is left of a block, a row group at a time; yield what each became (None: it was empty).
+
+        Raises AlreadyFlushed where somebody else converts it too, and what reading and publishing raise. What was
+        yielded stays.
+        """
+        for group in self.unconverted(tenant, block):
+            now_ns = self._clock()  # it arrives here now: retention counts from this moment
+            yield self.publish(
+                tenant,
+                [group],
+                node=node_of(block.meta.id),
+                first_seq=group.number + 1,
+                last_seq=group.number + 1,
+                arrived_ns=(now_ns, now_ns),
+            )
+
+    def _of(self, block: TempoBlock) -> tuple[RowGroup, ...]:
+        """Return the row groups of an open block, the same each time."""
+        kept = self._row_groups.get(block.meta.id)
+        if kept is None or kept[0] is not block:
+            kept = self._row_groups[block.meta.id] = (block, row_groups(block))
+        return kept[1]
