@@ -72,8 +72,11 @@ class BlockStore:
         *,
         block_format: BlockFormat | None = None,
         clock: Callable[[], int] = time.time_ns,
+        forget: Callable[[str], None] = lambda _block_id: None,
     ) -> None:
+        """Use a store; `forget` is told of each block that was opened here and has left the list since."""
         self._objects = objects
+        self._forget = forget
         self._format = block_format or ParquetFormat()
         self._clock = clock
         self._lock = threading.Lock()
@@ -215,9 +218,12 @@ class BlockStore:
         """Return the wanted blocks, in order, opened now or before."""
         with self._lock:
             kept = self._opened.setdefault(tenant, {}) if listed.number > 0 else {}
-            for block_id in kept.keys() - listed.blocks.keys():
+            gone = kept.keys() - listed.blocks.keys()
+            for block_id in gone:
                 del kept[block_id]
             opened = {block_id: kept[block_id] for block_id in wanted if block_id in kept}
+        for block_id in gone:
+            self._forget(block_id)
         now = time.monotonic()
         absent = [b for b in wanted if b not in opened or (isinstance(o := opened[b], _SetAside) and o.retry_at <= now)]
         if absent:

@@ -1,0 +1,78 @@
+"""What the server does for its blocks in the background, over and over: expire, compact, sweep."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from storage.block_store import BlockStore
+from tempo_dask.maintenance.compaction import compact_tenant
+from tempo_dask.maintenance.limits import CompactionLimits
+from tempo_dask.maintenance.retention import expire
+from tempo_dask.maintenance.tasks import RunTasks, one_by_one
+
+log = logging.getLogger(__name__)
+
+#: To look for leftovers takes a listing of the store, so it is done more rarely.
+SWEEP_EVERY_NS = 600 * 10**9
+#: Blocks that could not be compacted are tried again after so long.
+AVOID_NS = 3600 * 10**9
+
+
+class Maintenance:
+    """Keeps the blocks of all tenants in shape; `step` is for one thread.
+
+    `retention_of` says how long a tenant's blocks are kept (nanoseconds, 0: for ever), `is_compacted` whose are
+    compacted at all.
+    """
+
+    def __init__(
+        self,
+        blocks: BlockStore,
+        limits: CompactionLimits,
+        *,
+        retention_of: Callable[[str], int] | None = None,
+        is_compacted: Callable[[str], bool] = lambda _tenant: True,
+        run: RunTasks = one_by_one,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._blocks = blocks
+        self._limits = limits
+        self._retention_of = retention_of or (lambda _tenant: limits.block_retention)
+        self._is_compacted = is_compacted
+        self._run = run
+        self._clock = clock
+        self._swept_ns: dict[str, int] = {}
+        self._avoid: dict[str, int] = {}
+
+    def step(self) -> None:
+        """Do what is due for every tenant; one that fails does not stop the others."""
+        errors = []
+        for tenant in self._blocks.tenants():
+            try:
+                self._keep(tenant)
+            except Exception as error:
+                log.exception("the blocks of tenant %s could not be looked after", tenant)
+                errors.append(error)
+        if errors:
+            msg = "the blocks of some tenants could not be looked after"
+            raise ExceptionGroup(msg, errors)
+
+    def _keep(self, tenant: str) -> None:
+        expire(self._blocks, tenant, self._retention_of(tenant), self._clock())
+        if self._is_compacted(tenant):
+            self._compact(tenant)
+        if self._clock() - self._swept_ns.get(tenant, 0) >= SWEEP_EVERY_NS:
+            self._blocks.sweep(tenant, removed_grace_ns=self._limits.compacted_block_retention)
+            self._swept_ns[tenant] = self._clock()
+
+    def _compact(self, tenant: str) -> None:
+        now_ns = self._clock()
+        self._avoid = {block_id: until for block_id, until in self._avoid.items() if until > now_ns}
+        results = compact_tenant(
+            self._blocks, tenant, self._limits, run=self._run, clock=self._clock, avoid=self._avoid
+        )
+        for result in results:
+            if result.error is not None:
+                self._avoid.update(dict.fromkeys(result.inputs, now_ns + AVOID_NS))
