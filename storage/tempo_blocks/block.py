@@ -23,7 +23,6 @@ from storage.tempo_blocks.meta import DATA, META, TempoMeta
 _BATCH_SPANS = 100_000
 #: Columns that follow from others.
 _DERIVED = ("ParentID", "NestedSetLeft", "NestedSetRight", "ChildCount", "SpanCount")
-_SPAN_IDS = ("rs.list.element.ss.list.element.Spans.list.element.SpanID", "rs.ss.Spans.SpanID")
 _ALWAYS = (-(2**63), 2**63 - 1)
 
 
@@ -41,6 +40,7 @@ class TempoBlock:
             self._mapped = None if path is None else pa.memory_map(str(path)).read_buffer()
             self._footer = pq.read_metadata(self._source())
             self._leaves = [self._footer.schema.column(at).path for at in range(self._footer.num_columns)]
+            self._span_id = [path for path in self._leaves if path.endswith(".SpanID") and ".Links." not in path][0]
 
     @property
     def row_groups(self) -> int:
@@ -53,7 +53,7 @@ class TempoBlock:
 
     def span_count(self, row_group: int) -> int:
         """Return how many spans a row group has, those that it holds twice counted twice."""
-        chunk = self._chunk(row_group, _SPAN_IDS[self.meta.format == "vParquet5"])
+        chunk = self._chunk(row_group, self._span_id)
         return int(chunk.statistics.num_values if chunk.is_stats_set else chunk.num_values)
 
     def times(self, row_group: int) -> tuple[int, int]:

@@ -150,7 +150,7 @@ def _links(lists: pa.Array) -> pa.Table:
         "trace_id": _id(links.field("TraceID"), TRACE_ID),
         "span_id": _id(links.field("SpanID"), SPAN_ID),
         "trace_state": _strings(links, "TraceState"),
-        "flags": _zeros(len(links)),
+        "flags": _count(links, "Flags"),
         "dropped_attributes": _count(links, "DroppedAttributesCount"),
     }
     return _table(LINK_FIELDS, own, "link", _attributes(links, "link", ()))
@@ -161,7 +161,8 @@ _WIRE_LINK = pa.struct(
         ("TraceID", pa.binary()),
         ("SpanID", pa.binary()),
         ("TraceState", pa.string()),
-        ("DroppedAttributesCount", pa.int32()),
+        ("Flags", pa.uint32()),
+        ("DroppedAttributesCount", pa.uint32()),
         ("Attrs", pa.list_(pa.struct([("Key", pa.string()), ("Value", pa.binary())]))),
     ]
 )
@@ -204,6 +205,7 @@ def _wire_link(link: WireSpan.Link) -> dict[str, Any]:
         "TraceID": link.trace_id,
         "SpanID": link.span_id,
         "TraceState": link.trace_state,
+        "Flags": link.flags,
         "DroppedAttributesCount": link.dropped_attributes_count,
         "Attrs": [{"Key": pair.key, "Value": pair.value.SerializeToString()} for pair in link.attributes],
     }

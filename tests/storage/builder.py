@@ -143,17 +143,17 @@ def _float(value: Value) -> Any:
 def _entry(value: Value) -> dict[str, Any]:
     if value[0] in _SCALARS:
         return {value[0]: _native(value)}
-    return {"other": _wire(value).SerializeToString()}
+    return {"other": wire_value(value).SerializeToString()}
 
 
-def _wire(value: Value) -> AnyValue:
+def wire_value(value: Value) -> AnyValue:
     match value[0]:
         case "none":
             return AnyValue()
         case "array":
-            return AnyValue(array_value=ArrayValue(values=[_wire(v) for v in value[1:]]))
+            return AnyValue(array_value=ArrayValue(values=[wire_value(v) for v in value[1:]]))
         case "kvlist":
-            pairs = [KeyValue(key=key, value=_wire(v)) for key, v in value[1:]]
+            pairs = [KeyValue(key=key, value=wire_value(v)) for key, v in value[1:]]
             return AnyValue(kvlist_value=KeyValueList(values=pairs))
         case "float":
             return AnyValue(double_value=_native(value))
