@@ -40,7 +40,7 @@ class TempoBlock:
             self._mapped = None if path is None else pa.memory_map(str(path)).read_buffer()
             self._footer = pq.read_metadata(self._source())
             self._leaves = [self._footer.schema.column(at).path for at in range(self._footer.num_columns)]
-            self._span_id = [path for path in self._leaves if path.endswith(".SpanID") and ".Links." not in path][0]
+            self._span_id = next(path for path in self._leaves if path.endswith(".SpanID") and ".Links." not in path)
 
     @property
     def row_groups(self) -> int:
@@ -124,6 +124,6 @@ def _told() -> Iterator[None]:
     try:
         with damage_told(DATA):
             yield
-    except (KeyError, IndexError, BadColumns) as error:
+    except (KeyError, IndexError, StopIteration, BadColumns) as error:
         msg = f"{DATA} cannot be read: {error!r}"
         raise DamagedBlock(msg) from error
