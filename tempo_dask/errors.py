@@ -37,3 +37,12 @@ class Unavailable(TempoDaskError):
     """The service is starting, stopping, or out of room; the client may try again."""
 
     status = 503
+
+
+class DeadlineExceeded(TempoDaskError):
+    """The query took longer than it may."""
+
+    status = 504
+
+    def __init__(self) -> None:
+        super().__init__("context deadline exceeded")

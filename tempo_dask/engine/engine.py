@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias, TypeVar
 
 from tempo_dask.engine.executors import Executor
 from tempo_dask.engine.metrics import query_range
+from tempo_dask.engine.query import Bounds, RunningQuery
 from tempo_dask.engine.requests import (
     KeyValuesRequest,
     RangeRequest,
@@ -34,54 +37,81 @@ from tempo_dask.engine.tag_values import (
 )
 from tempo_dask.engine.traces import find_trace
 
+Request: TypeAlias = SearchRequest | TraceRequest | RangeRequest | TagNamesRequest | KeyValuesRequest | TagValuesRequest
+Result = TypeVar("Result", SearchResult, TraceResult, RangeResult, TagNamesResult, KeyValuesResult, TagValuesResult)
+
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """Answers queries over the sources of a provider, computed by an executor.
+    """Answers queries over the sources of a provider, computed by an executor, within bounds.
 
-    Raises `traceql.TraceQLError` where a query does not parse or is not valid, and `QueryFailed` or `BadRequest`
-    where it cannot be answered.
+    Raises `traceql.TraceQLError` where a query does not parse or is not valid, `QueryFailed` or `BadRequest` where it
+    cannot be answered, `TooManyRequests` and `DeadlineExceeded` beyond the bounds. A verb that is cancelled stops its
+    work. What a streaming verb yields makes the whole answer, nothing of it twice; its metrics are those so far.
     """
 
     sources: SnapshotProvider
     executor: Executor
+    bounds: Bounds = field(default_factory=Bounds)
 
     async def search(self, request: SearchRequest) -> SearchResult:
         """Return the newest traces with a match."""
-        return await search(request, self.sources, self.executor)
+        async with self._query(request) as query:
+            return self._billed(await search(request, self.sources, query), request, query)
+
+    async def stream_search(self, request: SearchRequest) -> AsyncIterator[SearchResult]:
+        """Yield the traces of `search` in its order, each when it is sure that it belongs to the answer."""
+        async with self._query(request) as query:
+            async for part in stream_search(request, self.sources, query):
+                yield self._billed(part, request, query)
 
     async def trace(self, request: TraceRequest) -> TraceResult:
         """Return all spans of one trace."""
-        return await find_trace(request, self.sources, self.executor)
+        async with self._query(request) as query:
+            return self._billed(await find_trace(request, self.sources, query), request, query)
 
     async def query_range(self, request: RangeRequest) -> RangeResult:
         """Return samples per interval of a metrics query."""
-        return await query_range(request, self.sources, self.executor)
+        async with self._query(request) as query:
+            found = self._billed(await query_range(request, self.sources, query), request, query)
+            return replace(found, message=found.message or found.metrics.partial)
 
     async def tag_names(self, request: TagNamesRequest) -> TagNamesResult:
         """Return the keys of attributes by scope."""
-        return await find_tag_names(request, self.sources, self.executor)
+        async with self._query(request) as query:
+            return self._billed(await find_tag_names(request, self.sources, query), request, query)
+
+    async def stream_tag_names(self, request: TagNamesRequest) -> AsyncIterator[TagNamesResult]:
+        """Yield the keys of `tag_names` as they are found."""
+        async with self._query(request) as query:
+            async for part in stream_tag_names(request, self.sources, query):
+                yield self._billed(part, request, query)
 
     async def key_values(self, request: KeyValuesRequest) -> KeyValuesResult:
         """Return the values of a plain key as text."""
-        return await find_key_values(request, self.sources, self.executor)
+        async with self._query(request) as query:
+            return self._billed(await find_key_values(request, self.sources, query), request, query)
+
+    async def stream_key_values(self, request: KeyValuesRequest) -> AsyncIterator[KeyValuesResult]:
+        """Yield the values of `key_values` as they are found."""
+        async with self._query(request) as query:
+            async for part in stream_key_values(request, self.sources, query):
+                yield self._billed(part, request, query)
 
     async def tag_values(self, request: TagValuesRequest) -> TagValuesResult:
         """Return the typed values of an attribute."""
-        return await find_tag_values(request, self.sources, self.executor)
+        async with self._query(request) as query:
+            return self._billed(await find_tag_values(request, self.sources, query), request, query)
 
-    def stream_search(self, request: SearchRequest) -> AsyncIterator[SearchResult]:
-        """Yield the traces of `search` in its order, each once, when it is sure that it belongs to the answer."""
-        return stream_search(request, self.sources, self.executor)
+    async def stream_tag_values(self, request: TagValuesRequest) -> AsyncIterator[TagValuesResult]:
+        """Yield the values of `tag_values` as they are found."""
+        async with self._query(request) as query:
+            async for part in stream_tag_values(request, self.sources, query):
+                yield self._billed(part, request, query)
 
-    def stream_tag_names(self, request: TagNamesRequest) -> AsyncIterator[TagNamesResult]:
-        """Yield the keys of `tag_names` as they are found, each once."""
-        return stream_tag_names(request, self.sources, self.executor)
+    def _query(self, request: Request) -> AbstractAsyncContextManager[RunningQuery]:
+        return self.bounds.query(request.tenant, self.executor)
 
-    def stream_key_values(self, request: KeyValuesRequest) -> AsyncIterator[KeyValuesResult]:
-        """Yield the values of `key_values` as they are found, each once."""
-        return stream_key_values(request, self.sources, self.executor)
-
-    def stream_tag_values(self, request: TagValuesRequest) -> AsyncIterator[TagValuesResult]:
-        """Yield the values of `tag_values` as they are found, each once."""
-        return stream_tag_values(request, self.sources, self.executor)
+    def _billed(self, result: Result, request: Request, query: RunningQuery) -> Result:
+        """Return a result with what it has cost, and why it is partial, if it is."""
+        return replace(result, metrics=query.billed(result.metrics, self.sources.set_aside(request.tenant)))

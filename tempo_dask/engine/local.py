@@ -11,7 +11,7 @@ from typing import Generic, TypeVar, cast
 
 import dask.threaded
 
-from tempo_dask.errors import QueryFailed
+from tempo_dask.physical.scan_context import cancelled_by, check_cancelled
 from tempo_dask.physical.work import PartitionWork
 
 Task = TypeVar("Task")
@@ -31,11 +31,10 @@ class _Share(Generic[Task, Partial]):
 
     def __call__(self) -> Partial:
         done = self.work.combine(())
-        for place in self.places:
-            if self.cancelled.is_set():
-                msg = "the query was cancelled"
-                raise QueryFailed(msg)
-            done = self.work.combine([done, self.work.chunk(place, self.work.tasks[place])])
+        with cancelled_by(self.cancelled.is_set):
+            for place in self.places:
+                check_cancelled()
+                done = self.work.combine([done, self.work.chunk(place, self.work.tasks[place])])
         return done
 
 

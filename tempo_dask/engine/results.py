@@ -27,6 +27,7 @@ class QueryMetrics:
     total_block_bytes: int = 0
     total_jobs: int = 0
     completed_jobs: int = 0
+    partial: str = ""  # why something is missing from the answer; empty where it is whole
 
 
 @dataclass(frozen=True, slots=True)

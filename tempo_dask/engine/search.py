@@ -73,7 +73,8 @@ class _Search:
         """Return matches as they are shown."""
         display = await executor.run(display_work(self.plan, matches, self.work.tasks))
         with_spans = bool(self.request.query)
-        traces = tuple(_found(match, display, with_spans=with_spans) for match in matches)
+        shown = (match for match in matches if (match.unit, match.trace) in display.traces)  # else its block is damaged
+        traces = tuple(_found(match, display, with_spans=with_spans) for match in shown)
         return SearchResult(traces, _metrics(self.work.tasks, with_traces=not with_spans))
 
 
@@ -121,5 +122,4 @@ def _metrics(units: Sequence[ScanUnit], *, with_traces: bool) -> QueryMetrics:
         inspected_spans=spans,
         total_blocks=blocks,
         total_jobs=len(units),
-        completed_jobs=len(units),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from storage.columns import ScanSource
@@ -20,6 +20,10 @@ class SnapshotProvider(Protocol):
         They must hold each span exactly once, with every span that was acknowledged before the call, and must
         stay readable for as long as the caller holds them. An unknown tenant has none.
         """
+        ...
+
+    def set_aside(self, tenant: str) -> Mapping[str, str]:
+        """Return the blocks that the newest snapshot of a tenant lacks since they cannot be opened, and why."""
         ...
 
 

@@ -41,7 +41,8 @@ async def in_waves(work: PartitionWork[Task, Partial], executor: Executor) -> As
     found, first, size = work.combine(()), 0, FIRST_WAVE
     while True:
         wave = work.tasks[first : first + size]
-        part = await executor.run(PartitionWork(wave, _ChunkFrom(first, work.chunk), work.combine))
+        chunk = _ChunkFrom(first, work.chunk)
+        part = await executor.run(PartitionWork(wave, chunk, work.combine, task_bytes=work.task_bytes, name=work.stage))
         found, first, size = work.combine([found, part]), first + size, 2 * size
         waiting = work.tasks[first:]
         if work.is_complete is not None and work.is_complete(found, waiting):

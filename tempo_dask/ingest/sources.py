@@ -31,6 +31,11 @@ class BlockList(Protocol):
         """Return for each node up to which of its records the blocks hold everything."""
         ...
 
+    @property
+    def set_aside(self) -> Mapping[str, str]:
+        """Return why some blocks of the list could not be opened, by their ids."""
+        ...
+
 
 class Blocks(Protocol):
     """Where block lists come from."""
@@ -48,6 +53,7 @@ class Sources:
         self._live = live
         self._node = node
         self._opened = asyncio.Event()
+        self._set_aside: dict[str, Mapping[str, str]] = {}
 
     def open(self) -> None:
         """Let queries in: what the log held is live again."""
@@ -68,9 +74,14 @@ class Sources:
                 await asyncio.sleep(LIST_PAUSE_S)  # a flush came between, and its grace is over
                 continue
             telemetry.BLOCKLIST_LENGTH.labels(tenant).set(len(listed.blocks))
+            self._set_aside[tenant] = listed.set_aside
             return (*listed.blocks, *chunks)
         msg = f"the block list of {tenant} stays behind what was flushed"
         raise Unavailable(msg)
+
+    def set_aside(self, tenant: str) -> Mapping[str, str]:
+        """Return the blocks that the newest snapshot of a tenant lacks since they cannot be opened, and why."""
+        return self._set_aside.get(tenant, {})
 
     async def _list(self, tenant: str) -> BlockList:
         try:

@@ -14,6 +14,7 @@ from tempo_dask.kernels.predicates import Mask, any_in_list, any_of_owner, look_
 from tempo_dask.kernels.traces import spread
 from tempo_dask.physical.column_cache import PROCESS_CACHE
 from tempo_dask.physical.dictionaries import matching_texts
+from tempo_dask.physical.scan_context import check_cancelled, count_read
 from traceql.operators import BinaryOperator
 
 Rows = npt.NDArray[np.int64]
@@ -49,7 +50,10 @@ class UnitReader:
         """Return a column, None where the source has none of that name."""
         key = (table, name)
         if key not in self._columns:
-            self._columns[key] = PROCESS_CACHE.read(self.source, table, name, self.unit)
+            check_cancelled()
+            column = PROCESS_CACHE.read(self.source, table, name, self.unit)
+            self._columns[key] = column
+            count_read(table, name, 0 if column is None else column.nbytes)
         return self._columns[key]
 
     def own(self, table: TableName, name: str) -> Column:
@@ -68,7 +72,9 @@ class UnitReader:
         """Return the values of a key that has no column of its own, by type."""
         if (table, key) not in self._rests:
             is_there = self.has_rest_key(table, key).any()
-            self._rests[table, key] = self.source.read_rest(table, key, self.unit) if is_there else {}
+            found = self.source.read_rest(table, key, self.unit) if is_there else {}
+            self._rests[table, key] = found
+            count_read(table, "rest", sum(column.nbytes for column in found.values()))
         return self._rests[table, key]
 
     def has_rest_key(self, table: TableName, key: str) -> Mask:

@@ -10,18 +10,20 @@ from itertools import chain
 
 from tempo_dask.physical.display import Display, DisplayTask, display
 from tempo_dask.physical.matches import Match, MatchChunk, Matches, is_complete, newest_of
-from tempo_dask.physical.units import ScanUnit, Shard, units_of
+from tempo_dask.physical.units import ScanUnit, Shard, decoded_bytes, units_of
 from tempo_dask.physical.work import PartitionWork
 from tempo_dask.plan.nodes import NewestTraces, Plan, ShownAttribute
 
 
 def match_work(plan: Plan, newest: NewestTraces, shards: Iterable[Shard]) -> PartitionWork[ScanUnit, Matches]:
     """Return the first pass: the newest traces that match."""
+    units = units_of(shards, plan)
     return PartitionWork(
-        units_of(shards, plan),
+        units,
         MatchChunk(plan, newest),
         partial(newest_of, limit=newest.limit),
         partial(is_complete, limit=newest.limit),
+        decoded_bytes(units),
     )
 
 
