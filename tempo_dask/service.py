@@ -23,11 +23,14 @@ from tempo_dask.engine.engine import Engine
 from tempo_dask.errors import TempoDaskError
 from tempo_dask.ingest.distributor import Distributor, Rules
 from tempo_dask.ingest.flush import FlushLimits
+from tempo_dask.ingest.limits import LimitsOf, unlimited
 from tempo_dask.ingest.live import LiveLimits
 from tempo_dask.ingest.pipeline import Pipeline
 from tempo_dask.ingest.sources import Sources
 from tempo_dask.ingest.tenants import single_tenant, tenant_of
+from tempo_dask.ingest.trimming import Trimmer
 from tempo_dask.kernels import otlp
+from tempo_dask.kernels.otlp_sizes import count_longer, trace_sizes
 from tempo_dask.listeners import Listeners
 from tempo_dask.operations import Operations
 from tempo_dask.trace_store import open_trace_store
@@ -59,7 +62,8 @@ def serve(config: Config, data_dir: Path, scheduler: str) -> None:
 
 async def _serve(config: Config, wal: Wal, blocks: BlockStore, node: str, scheduler: str) -> None:
     stopping = _stop_on_signal()
-    pipeline = _pipeline(config, wal, blocks, node)
+    limits_of = unlimited
+    pipeline = _pipeline(config, wal, blocks, node, limits_of)
     sources = Sources(blocks, pipeline.live, node)
     operations = Operations(pipeline, blocks)
     executor = await asyncio.to_thread(open_executor, scheduler)  # a cluster's client brings a loop of its own
@@ -70,7 +74,7 @@ async def _serve(config: Config, wal: Wal, blocks: BlockStore, node: str, schedu
         prefix=config.http_api_prefix,
         version=telemetry.VERSION,
     )
-    distributor = Distributor(pipeline.push, otlp.check, _rules(config))
+    distributor = Distributor(pipeline.push, otlp.check, _rules(config, limits_of))
     listeners = Listeners(config, api, distributor.push)
     try:
         addresses = await listeners.start()
@@ -129,15 +133,16 @@ def _replay(pipeline: Pipeline, blocks: BlockStore, node: str) -> None:
     log.info("replayed %d spans of %d tenants", spans, len(pipeline.live.usage()))
 
 
-def _rules(config: Config) -> Rules:
+def _rules(config: Config, limits_of: LimitsOf) -> Rules:
     """Return who may send what."""
     return Rules(
         tenant_of=tenant_of if config.multitenancy_enabled else single_tenant,
+        limits_of=limits_of,
         retry_after_s=int(config.distributor.retry_after_on_resource_exhausted.total_seconds()),
     )
 
 
-def _pipeline(config: Config, wal: Wal, blocks: BlockStore, node: str) -> Pipeline:
+def _pipeline(config: Config, wal: Wal, blocks: BlockStore, node: str, limits_of: LimitsOf) -> Pipeline:
     ingester = config.ingester
     return Pipeline(
         wal,
@@ -145,6 +150,7 @@ def _pipeline(config: Config, wal: Wal, blocks: BlockStore, node: str) -> Pipeli
         node=node,
         check=otlp.check,
         decode=otlp.decode,
+        trim=Trimmer(limits_of, trace_sizes, count_longer).trim,
         live_limits=LiveLimits(live_bytes=2 * ingester.max_live_bytes),
         flush_limits=FlushLimits(
             max_block_duration_s=ingester.max_block_duration.total_seconds(),

@@ -21,6 +21,7 @@ from tempo_dask import telemetry
 from tempo_dask.errors import TempoDaskError, Unavailable
 from tempo_dask.ingest.records import MalformedRequest, Record, RefusedRequest
 from tempo_dask.ingest.room import Room
+from tempo_dask.ingest.trimming import Kept, Trim, keep_all
 
 log = logging.getLogger(__name__)
 
@@ -88,10 +89,13 @@ class Committer:
     `push` belongs to the event loop that `start` was called from.
     """
 
-    def __init__(self, wal: WriteAheadLog, live: Taker, check: Check, *, room: Room | None = None) -> None:
+    def __init__(
+        self, wal: WriteAheadLog, live: Taker, check: Check, *, trim: Trim = keep_all, room: Room | None = None
+    ) -> None:
         self._wal = wal
         self._live = live
         self._check = check
+        self._trim = trim
         self._room = room or Room(QUEUE_BYTES, WAITING_BYTES)
         self._queue: queue.SimpleQueue[_Push | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="commit", daemon=True)
@@ -161,23 +165,28 @@ class Committer:
         verdicts = self._check([push.body for push in group])
         outcomes = [_outcome(verdict) for verdict in verdicts]
         good = [i for i, outcome in enumerate(outcomes) if isinstance(outcome, int) and outcome > 0]
-        if good and (refusal := self._write([group[i] for i in good], [verdicts[i].spans for i in good])):
+        kept = [self._trim(group[i].tenant, group[i].body, verdicts[i].spans) for i in good]
+        written = [(group[i].tenant, rest) for i, rest in zip(good, kept, strict=True) if rest.spans]
+        if written and (refusal := self._write(written)):
             for i in good:
                 outcomes[i] = Unavailable(refusal)
         return outcomes
 
-    def _write(self, pushes: Sequence[_Push], spans: Sequence[int]) -> str | None:
-        """Put requests on disk and hand them on, or return why that cannot be."""
+    def _write(self, requests: Sequence[tuple[str, Kept]]) -> str | None:
+        """Put requests of tenants on disk and hand them on, or return why that cannot be."""
         if not self._live.wait_for_room(ROOM_TIMEOUT_S):
             return "live spans fill their memory, try again later"
         now = time.time_ns()
         try:
-            seqs = self._wal.append([(push.tenant, push.body) for push in pushes], arrived_ns=now)
+            seqs = self._wal.append([(tenant, kept.body) for tenant, kept in requests], arrived_ns=now)
         except (StorageError, OSError):
             log.exception("the write-ahead log could not be written")
             return "the write-ahead log could not be written, try again later"
         self._live.accept(
-            [Record(seq, push.tenant, push.body, n, now) for seq, push, n in zip(seqs, pushes, spans, strict=True)]
+            [
+                Record(seq, tenant, kept.body, kept.spans, now)
+                for seq, (tenant, kept) in zip(seqs, requests, strict=True)
+            ]
         )
         return None
 

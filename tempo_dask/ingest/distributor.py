@@ -37,11 +37,17 @@ class Rules:
 class Distributor:
     """Lets requests pass that have a tenant and keep within its rate. Belongs to one event loop."""
 
-    def __init__(self, commit: Commit, check: Check, rules: Rules | None = None) -> None:
+    def __init__(
+        self,
+        commit: Commit,
+        check: Check,
+        rules: Rules | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._commit = commit
         self._check = check
         self._rules = rules or Rules()
-        self._rates = Rates()
+        self._rates = Rates(monotonic)
 
     async def push(self, org_ids: Sequence[str], body: bytes) -> int:
         """Return how many spans `body` held, once they are safe.

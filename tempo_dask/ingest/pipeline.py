@@ -18,6 +18,7 @@ from tempo_dask.ingest.flush import Flusher, FlushLimits
 from tempo_dask.ingest.live import LiveLimits, LiveStore
 from tempo_dask.ingest.merging import Merger
 from tempo_dask.ingest.records import Record
+from tempo_dask.ingest.trimming import Trim, keep_all
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class Pipeline:
         node: str,
         check: Check,
         decode: Decode,
+        trim: Trim = keep_all,
         live_limits: LiveLimits | None = None,
         flush_limits: FlushLimits | None = None,
         flush_period_s: float = 1.0,
@@ -53,7 +55,7 @@ class Pipeline:
         self.live = LiveStore(live_limits)
         self._wal = wal
         self._check = check
-        self._committer = Committer(wal, self.live, check)
+        self._committer = Committer(wal, self.live, check, trim=trim)
         self._flusher = Flusher(self.live, blocks, wal, node=node, limits=flush_limits)
         self._decoding = Background("decode", Decoder(self.live, decode, node).step)
         self._merging = Background("merge", Merger(self.live, merge_chunks).step, pause_s=flush_period_s)

@@ -18,7 +18,13 @@ class Taken:
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
+        self.tenants: list[str] = []
         self.error: Exception | None = None
+
+    async def commit(self, tenant: str, body: bytes) -> int:
+        """Take a request of a tenant, behind a distributor."""
+        self.tenants.append(tenant)
+        return await self.push((), body)
 
     async def push(self, org_ids: Sequence[str], body: bytes) -> int:
         if self.error is not None:
