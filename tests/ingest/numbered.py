@@ -43,6 +43,7 @@ def numbers_in(sources: Iterable[ScanSource]) -> list[int]:
 class FakeBlockList:
     blocks: tuple[ScanSource, ...] = ()
     flushed: dict[str, int] = field(default_factory=dict)
+    set_aside: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
