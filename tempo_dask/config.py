@@ -13,6 +13,7 @@ from typing import Literal
 import yaml
 from pydantic import PositiveInt, ValidationError
 
+from tempo_dask.compactor_config import Compactor
 from tempo_dask.config_section import ConfigError, Duration, Port, Section, split_address
 from tempo_dask.ingest.receivers_config import DefaultReceivers, Receivers, with_otlp_addresses
 from tempo_dask.storage_config import Storage
@@ -56,6 +57,7 @@ class Config(Section):
     server: Server = Server()
     distributor: Distributor = Distributor()
     ingester: Ingester = Ingester()
+    compactor: Compactor = Compactor()
     storage: Storage = Storage()
 
 

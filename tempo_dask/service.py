@@ -21,6 +21,7 @@ from tempo_dask.cluster import open_executor
 from tempo_dask.config import Config
 from tempo_dask.engine.engine import Engine
 from tempo_dask.errors import TempoDaskError
+from tempo_dask.ingest.background import Background
 from tempo_dask.ingest.distributor import Distributor, Rules
 from tempo_dask.ingest.flush import FlushLimits
 from tempo_dask.ingest.limits import LimitsOf, unlimited
@@ -32,10 +33,15 @@ from tempo_dask.ingest.trimming import Trimmer
 from tempo_dask.kernels import otlp
 from tempo_dask.kernels.otlp_sizes import count_longer, trace_sizes
 from tempo_dask.listeners import Listeners
+from tempo_dask.maintenance.cycle import Maintenance
 from tempo_dask.operations import Operations
+from tempo_dask.physical.column_cache import forget_block
 from tempo_dask.trace_store import open_trace_store
 
 log = logging.getLogger(__name__)
+
+#: A compaction that takes longer than this to end is left alone: what it wrote is not listed, and will be swept.
+MAINTENANCE_STOP_S = 5.0
 
 
 class StartFailed(TempoDaskError):
@@ -53,7 +59,7 @@ def serve(config: Config, data_dir: Path, scheduler: str) -> None:
         ):
             trace = config.storage.trace
             poll_s = trace.blocklist_poll.total_seconds()
-            blocks = BlocksBesideTempo(open_trace_store(trace, data.blocks_path), poll_s=poll_s)
+            blocks = BlocksBesideTempo(open_trace_store(trace, data.blocks_path), poll_s=poll_s, forget=forget_block)
             runner.run(_serve(config, wal, blocks, data.node, scheduler))
     except (StorageError, OSError) as error:
         raise StartFailed(str(error)) from error
@@ -74,6 +80,9 @@ async def _serve(config: Config, wal: Wal, blocks: BlockStore, node: str, schedu
         prefix=config.http_api_prefix,
         version=telemetry.VERSION,
     )
+    compaction = config.compactor.compaction
+    keep_blocks = Maintenance(blocks, compaction.limits()).step
+    maintenance = Background("maintenance", keep_blocks, pause_s=compaction.compaction_cycle.total_seconds())
     distributor = Distributor(pipeline.push, otlp.check, _rules(config, limits_of))
     listeners = Listeners(config, api, distributor.push)
     try:
@@ -83,6 +92,8 @@ async def _serve(config: Config, wal: Wal, blocks: BlockStore, node: str, schedu
         pipeline.start()
         sources.open()
         operations.started()
+        if not config.compactor.disabled:
+            maintenance.start()
         telemetry.REGISTRY.register(telemetry.LiveSpans(pipeline.live.usage))
         sys.stdout.write(f"listening {' '.join(f'{name}={address}' for name, address in addresses.items())}\n")
         sys.stdout.flush()
@@ -95,6 +106,7 @@ async def _serve(config: Config, wal: Wal, blocks: BlockStore, node: str, schedu
             await asyncio.to_thread(pipeline.flush)
     finally:
         await listeners.stop()
+        await asyncio.to_thread(maintenance.stop, MAINTENANCE_STOP_S)
         await asyncio.to_thread(pipeline.stop)
         executor.close()
 

@@ -35,9 +35,10 @@ class BlocksBesideTempo(BlockStore):
         block_format: BlockFormat | None = None,
         clock: Callable[[], int] = time.time_ns,
         poll_s: float = POLL_S,
+        forget: Callable[[str], None] = lambda _block_id: None,
     ) -> None:
-        """Look for Tempo's blocks every `poll_s` seconds."""
-        super().__init__(objects, block_format=block_format, clock=clock)
+        """Look for Tempo's blocks every `poll_s` seconds; `forget` is told of blocks of ours that left the list."""
+        super().__init__(objects, block_format=block_format, clock=clock, forget=forget)
         self._tempo = TempoBlocks(objects, poll_s=poll_s)
         self._row_groups: dict[str, tuple[TempoBlock, tuple[RowGroup, ...]]] = {}
 

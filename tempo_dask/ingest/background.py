@@ -27,11 +27,11 @@ class Background:
         """Begin."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Let the current call finish and end the thread."""
+    def stop(self, timeout_s: float | None = None) -> None:
+        """Let the current call finish and end the thread, or go on without it after `timeout_s`."""
         self._stopping.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(timeout_s)
 
     def _run(self) -> None:
         backoff_s = FIRST_BACKOFF_S

@@ -31,3 +31,8 @@ class ProcessCache:
 
 
 PROCESS_CACHE = ProcessCache(DEFAULT_BYTES)
+
+
+def forget_block(block_id: str) -> None:
+    """Give up what this process keeps of a block that left the list."""
+    PROCESS_CACHE.columns.forget(block_id)
