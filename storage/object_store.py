@@ -76,6 +76,13 @@ class ObjectStore(Protocol):
         """Return bytes [start, stop), exactly so many. Must raise ObjectTruncated where the object is shorter."""
         ...
 
+    def get_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> Sequence[bytes]:
+        """Return several ranges of an object, each as `get_range` does.
+
+        A store a network away reads them at once, those that are near each other together.
+        """
+        ...
+
     def size(self, key: str) -> int:
         """Return an object's length in bytes."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeAlias
 
 from storage.object_store import ObjectStore
 from storage.objects import open_store, require_exclusive_create
@@ -20,15 +21,19 @@ def open_trace_store(settings: TraceStorage, local_path: Path) -> ObjectStore:
     """
     if settings.backend == "local":
         return open_store(str(settings.local.path or local_path))
-    url, options = _location(settings)
-    store = open_store(url, options=options, single_writer=settings.single_writer)
+    url, options, allow_http = remote_location(settings)
+    store = open_store(url, options=options, allow_http=allow_http, single_writer=settings.single_writer)
     if not settings.single_writer:
         require_exclusive_create(store)
     return store
 
 
-def _location(settings: TraceStorage) -> tuple[str, dict[str, str]]:
-    """Return the URL of a remote store, and its options in obstore's terms."""
+#: A URL, options in obstore's terms, and whether to talk without encryption.
+Location: TypeAlias = tuple[str, dict[str, str], bool]
+
+
+def remote_location(settings: TraceStorage) -> Location:
+    """Return where a remote store is. Raises ConfigError."""
     match settings.backend:
         case "s3":
             return _s3(settings.s3)
@@ -37,7 +42,7 @@ def _location(settings: TraceStorage) -> tuple[str, dict[str, str]]:
     return _azure(settings.azure)
 
 
-def _s3(settings: S3Backend) -> tuple[str, dict[str, str]]:
+def _s3(settings: S3Backend) -> Location:
     """Endpoints that are not Amazon's are asked by path, as nearly all of them want it."""
     is_amazon = not settings.endpoint or settings.endpoint.endswith(_AMAZON)
     options = {
@@ -47,9 +52,8 @@ def _s3(settings: S3Backend) -> tuple[str, dict[str, str]]:
         "aws_secret_access_key": settings.secret_key,
         "aws_session_token": settings.session_token,
         "aws_endpoint": "" if is_amazon else _with_scheme(settings.endpoint, settings.insecure),
-        "allow_http": str(settings.insecure).lower(),
     }
-    return _url("s3", "storage.trace.s3.bucket", settings.bucket, settings.prefix), _given(options)
+    return _url("s3", "storage.trace.s3.bucket", settings.bucket, settings.prefix), _given(options), settings.insecure
 
 
 def _amazon_region(endpoint: str) -> str:
@@ -58,13 +62,13 @@ def _amazon_region(endpoint: str) -> str:
     return labels[-1] if endpoint.endswith(_AMAZON) and len(labels) > 1 else ""
 
 
-def _gcs(settings: GcsBackend) -> tuple[str, dict[str, str]]:
+def _gcs(settings: GcsBackend) -> Location:
     endpoint = _with_scheme(settings.endpoint, settings.insecure) if settings.endpoint else ""
-    options = {"google_base_url": endpoint, "allow_http": str(settings.insecure).lower()}
-    return _url("gs", "storage.trace.gcs.bucket_name", settings.bucket_name, settings.prefix), _given(options)
+    url = _url("gs", "storage.trace.gcs.bucket_name", settings.bucket_name, settings.prefix)
+    return url, _given({"google_base_url": endpoint}), settings.insecure
 
 
-def _azure(settings: AzureBackend) -> tuple[str, dict[str, str]]:
+def _azure(settings: AzureBackend) -> Location:
     """A suffix with a port is a whole host, as of an emulator: the account is the first segment of its paths."""
     account, suffix = settings.storage_account_name, settings.endpoint_suffix
     if not account:
@@ -75,9 +79,9 @@ def _azure(settings: AzureBackend) -> tuple[str, dict[str, str]]:
         "azure_storage_account_name": account,
         "azure_storage_account_key": settings.storage_account_key,
         "azure_endpoint": f"http://{suffix}/{account}" if is_host else f"https://{account}.{suffix}",
-        "allow_http": str(is_host).lower(),
     }
-    return _url("az", "storage.trace.azure.container_name", settings.container_name, settings.prefix), _given(options)
+    url = _url("az", "storage.trace.azure.container_name", settings.container_name, settings.prefix)
+    return url, _given(options), is_host
 
 
 def _url(scheme: str, key: str, bucket: str, prefix: str) -> str:
@@ -94,4 +98,4 @@ def _with_scheme(endpoint: str, insecure: bool) -> str:
 
 
 def _given(options: dict[str, str]) -> dict[str, str]:
-    return {name: value for name, value in options.items() if value not in {"", "false"} or "virtual" in name}
+    return {name: value for name, value in options.items() if value}

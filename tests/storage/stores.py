@@ -33,6 +33,9 @@ class WrappedStore:
     def get_range(self, key: str, start: int, stop: int) -> bytes:
         return self.inner.get_range(key, start, stop)
 
+    def get_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> Sequence[bytes]:
+        return self.inner.get_ranges(key, ranges)
+
     def size(self, key: str) -> int:
         return self.inner.size(key)
 
