@@ -34,6 +34,7 @@ from tempo_dask.physical.intrinsics import INTRINSICS
 from tempo_dask.physical.logic import FALSE, TRUE, all_of, any_of, common_table, negated, over_spans
 from tempo_dask.physical.operands import STATIC_TYPES, operand_table
 from tempo_dask.physical.pruning import columns_that_may_satisfy, constants_satisfy
+from traceql import shown
 from traceql.ast import (
     Attribute,
     BinaryOperation,
@@ -96,7 +97,7 @@ class Binder:
         if expression.op is not UnaryOperator.NOT:
             return FALSE
         if isinstance(expression.operand, Attribute | Intrinsic | Static):
-            return self._boolean(expression.operand, value=False)
+            return self._boolean(expression.operand, value=False, refusal=_refusal(expression, "a boolean"))
         return negated(self.predicate(expression.operand)) if _is_boolean(expression.operand) else FALSE
 
     @predicate.register
@@ -178,7 +179,8 @@ class Binder:
                 else Truth("spans", predicate)
             )
         operand = self.operand(expression.operand)
-        return FALSE_VALUE if isinstance(operand, Absent) else Negation(operand_table(operand), operand)
+        refusal = _refusal(expression, "a numeric")
+        return FALSE_VALUE if isinstance(operand, Absent) else Negation(operand_table(operand), operand, refusal)
 
     @operand.register
     def _computation(self, expression: BinaryOperation) -> Operand:
@@ -201,14 +203,14 @@ class Binder:
         rest_key = key if self.meta.may_be_in_rest(table, key) else None
         return AttributeColumns(table, columns, rest_key) if columns or rest_key is not None else Absent()
 
-    def _boolean(self, expression: Attribute | Intrinsic | Static, *, value: bool) -> Predicate:
+    def _boolean(self, expression: Attribute | Intrinsic | Static, *, value: bool, refusal: str = "") -> Predicate:
         operand = self.operand(expression)
         if isinstance(operand, Absent):
             return FALSE
         if isinstance(operand, Constant):
             return Fixed(operand.value is value)
         table = operand_table(operand)
-        return Boolean("spans" if table in _JOINED else table, operand, value)
+        return Boolean("spans" if table in _JOINED else table, operand, value, refusal)
 
     def _presence(self, expression: BinaryOperation) -> Predicate:
         """Return where `x` in `x != nil` has a value; nil itself is neither there nor missing."""
@@ -309,6 +311,13 @@ def _accepts_no_event(term: FieldExpression) -> bool:
         and isinstance(term.rhs, Static)
         and not _is_nil(term.rhs)
     )
+
+
+def _refusal(expression: UnaryOperation, expected: str) -> str:
+    """Return what an error says of an attribute that is not of the type its operator wants."""
+    if not isinstance(expression.operand, Attribute | Intrinsic):
+        return ""
+    return f"expression ({shown(expression)}) expected {expected}"
 
 
 def _is_boolean(expression: FieldExpression) -> bool:

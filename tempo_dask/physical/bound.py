@@ -72,10 +72,11 @@ class Arithmetic:
 
 @dataclass(frozen=True, slots=True)
 class Negation:
-    """`-operand`; false where the operand has no value."""
+    """`-operand`; false where the operand has no value. `refusal` says of any other value what was expected."""
 
     table: TableName
     operand: Operand
+    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +106,15 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Boolean:
-    """The operand is the boolean `value`; false where it has no value or one that is no boolean."""
+    """The operand is the boolean `value`; false where it has no value or one that is no boolean.
+
+    With a `refusal` the query fails at such a value: it says what was expected.
+    """
 
     table: TableName
     operand: Operand
     value: bool
+    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tempo_dask.physical.binder import bind_filter
 from tempo_dask.physical.evaluate import matching_spans
+from tempo_dask.physical.failing import require_computable
 from tempo_dask.physical.spansets import Spansets, UnitScan
 from tempo_dask.physical.stages import apply_stage
 from traceql.ast import SpansetFilter
@@ -11,4 +12,6 @@ from traceql.ast import SpansetFilter
 
 @apply_stage.register
 def _filter(stage: SpansetFilter, spansets: Spansets, scan: UnitScan) -> Spansets:
-    return spansets.only(matching_spans(bind_filter(stage.expression, scan.binder.meta), scan.reader))
+    predicate = bind_filter(stage.expression, scan.binder.meta)
+    require_computable(predicate, spansets.mask, scan.reader)
+    return spansets.only(matching_spans(predicate, scan.reader))
