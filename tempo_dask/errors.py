@@ -27,6 +27,12 @@ class QueryFailed(TempoDaskError):
     status = 500
 
 
+class TooLarge(TempoDaskError):
+    """What was asked for is larger than an answer may be."""
+
+    status = 422
+
+
 class TooManyRequests(TempoDaskError):
     """A queue or a limit is full; the client should come back later."""
 

@@ -37,13 +37,18 @@ def encode_trace_response_json(result: TraceResult) -> bytes:
     """Return a trace as the second version of the API answers it; a trace that is not known is `{}`."""
     trace = {} if result.tables is None else {"resourceSpans": resource_spans(result.tables, JSON)}
     read = result.metrics.inspected_bytes
-    return orjson.dumps({"trace": trace, "metrics": {"inspectedBytes": str(read)} if read else {}})
+    partial = {"status": "PARTIAL", "message": result.message} if result.message else {}
+    return orjson.dumps({"trace": trace, "metrics": {"inspectedBytes": str(read)} if read else {}, **partial})
 
 
 def encode_trace_response_protobuf(result: TraceResult) -> bytes:
     """Return a trace as the second version of the API answers it; a trace that is not known is empty."""
     trace = b"" if result.tables is None else encode_trace_protobuf(result.tables)
-    beside = TraceByIDResponse(metrics={"inspectedBytes": result.metrics.inspected_bytes})
+    beside = TraceByIDResponse(
+        metrics={"inspectedBytes": result.metrics.inspected_bytes},
+        status="PARTIAL" if result.message else "COMPLETE",
+        message=result.message,
+    )
     return _FIRST_FIELD + delimited(trace) + beside.SerializeToString()
 
 

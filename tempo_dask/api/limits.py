@@ -21,6 +21,7 @@ class RequestLimits:
     recent_ns: int = 15 * MINUTE_NS  # the window of a search that names none
     max_query_bytes: int = 131_072
     max_tag_bytes: int = 1_000_000  # text of tag names, or of tag values, in one answer
+    max_trace_bytes: int = 0  # of a trace in one answer, as protobuf
     max_metrics_ns: int = 0
     max_intervals: int = 10_000
     max_exemplars: int = 100

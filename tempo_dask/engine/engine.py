@@ -68,7 +68,8 @@ class Engine:
     async def trace(self, request: TraceRequest) -> TraceResult:
         """Return all spans of one trace."""
         async with self._query(request) as query:
-            return self._billed(await find_trace(request, self.sources, query), request, query)
+            found = self._billed(await find_trace(request, self.sources, query), request, query)
+            return replace(found, message=found.metrics.partial)
 
     async def query_range(self, request: RangeRequest) -> RangeResult:
         """Return samples per interval of a metrics query."""

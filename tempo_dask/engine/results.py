@@ -77,6 +77,7 @@ class TraceResult:
 
     tables: SpanTables | None
     metrics: QueryMetrics
+    message: str = ""  # set where the answer is partial, says why
 
 
 @dataclass(frozen=True, slots=True)

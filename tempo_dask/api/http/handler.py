@@ -5,18 +5,30 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 from tornado.web import HTTPError, RequestHandler
 
 from tempo_dask.api.contracts import Api
 from tempo_dask.api.decode_arguments import Arguments
+from tempo_dask.engine.results import QueryMetrics
 from tempo_dask.errors import TempoDaskError
 from traceql import TraceQLError
 
-T = TypeVar("T")
+
+class Result(Protocol):
+    """What a verb of the engine returns."""
+
+    @property
+    def metrics(self) -> QueryMetrics:
+        """What it cost, and why it is partial, if it is."""
+        ...
+
+
+T = TypeVar("T", bound=Result)
 Shape: TypeAlias = Literal["protobuf", "json", "llm"]
 
 TEXT = "text/plain; charset=utf-8"
@@ -29,6 +41,9 @@ _ACCEPTED: tuple[tuple[str, Shape], ...] = (
     (JSON, "json"),
     ("application/vnd.grafana.llm", "llm"),
 )
+#: Says why an answer is partial.
+_PARTIAL = "X-Tempo-Partial"
+_NOT_PRINTABLE = re.compile("[^ -~]")
 _CLIENT_LEFT = 499
 _GZIP_FROM_BYTES = 1024
 _GZIP_LEVEL = 1  # answers are mostly repeated keys: higher levels take 3 times as long for a tenth less
@@ -79,16 +94,19 @@ class TempoHandler(RequestHandler):
         return next((shape for text, shape in _ACCEPTED if text in accept), "json")
 
     async def ask(self, verb: Awaitable[T]) -> T:
-        """Await a verb of the engine; it is cancelled when the client leaves."""
+        """Await a verb of the engine; it is cancelled when the client leaves. A partial answer says so in a header."""
         running: asyncio.Future[T] = asyncio.ensure_future(verb)
         self._verb = running
         try:
-            return await running
+            result = await running
         except asyncio.CancelledError:
             if self.request.connection.stream.closed():  # type: ignore[union-attr]  # HTTP/1 connections have one
                 msg = "context canceled"
                 raise ClientLeft(msg) from None
             raise
+        if result.metrics.partial:
+            self.set_header(_PARTIAL, _NOT_PRINTABLE.sub("?", result.metrics.partial))
+        return result
 
     def on_connection_close(self) -> None:
         """Cancel what is asked for nobody."""

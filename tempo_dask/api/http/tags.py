@@ -86,10 +86,11 @@ class TagValuesV2Handler(TempoHandler):
                 await self.reply(JSON, partial(encode_tag_values_json, result))
 
 
-# A name may hold slashes, as they are or encoded.
-routes = [
+# A name may hold slashes, as they are or encoded. `/querier` has the paths that look into one process of Tempo's.
+_PATHS = (
     (r"/api/search/tags", TagsHandler),
     (r"/api/v2/search/tags", TagsV2Handler),
     (r"/api/search/tag/(.+)/values", TagValuesHandler),
     (r"/api/v2/search/tag/(.+)/values", TagValuesV2Handler),
-]
+)
+routes = [(prefix + path, handler) for prefix in ("", "/querier") for path, handler in _PATHS]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from http import HTTPStatus
 
@@ -14,6 +15,7 @@ from tempo_dask.api.encode_trace import (
     encode_trace_response_protobuf,
 )
 from tempo_dask.api.http.handler import JSON, LLM, PROTOBUF, TempoHandler
+from tempo_dask.api.trace_size import cut_to_fit, require_fitting
 
 
 class TraceHandler(TempoHandler):
@@ -24,6 +26,7 @@ class TraceHandler(TempoHandler):
     async def answer(self, *path: str) -> None:
         """Answer one trace."""
         result = await self.ask(self.api.engine.trace(decode_trace(path[0], self.arguments, self.api.tenant)))
+        await asyncio.to_thread(require_fitting, result, self.api.limits.max_trace_bytes)
         if result.tables is None:
             self.say_nothing(HTTPStatus.NOT_FOUND)
         elif self.shape == "protobuf":
@@ -39,7 +42,8 @@ class TraceV2Handler(TempoHandler):
 
     async def answer(self, *path: str) -> None:
         """Answer one trace, empty where there is none."""
-        result = await self.ask(self.api.engine.trace(decode_trace(path[0], self.arguments, self.api.tenant)))
+        found = await self.ask(self.api.engine.trace(decode_trace(path[0], self.arguments, self.api.tenant)))
+        result = await asyncio.to_thread(cut_to_fit, found, self.api.limits.max_trace_bytes)
         match self.shape:
             case "protobuf":
                 await self.reply(PROTOBUF, partial(encode_trace_response_protobuf, result))
@@ -49,4 +53,9 @@ class TraceV2Handler(TempoHandler):
                 await self.reply(JSON, partial(encode_trace_response_json, result))
 
 
-routes = [(r"/api/traces/([^/]+)", TraceHandler), (r"/api/v2/traces/([^/]+)", TraceV2Handler)]
+# Below `/querier` Tempo answers for one process, to look into it; here one process answers for all.
+routes = [
+    (prefix + path, handler)
+    for prefix in ("", "/querier")
+    for path, handler in ((r"/api/traces/([^/]+)", TraceHandler), (r"/api/v2/traces/([^/]+)", TraceV2Handler))
+]
