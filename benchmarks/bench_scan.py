@@ -28,8 +28,8 @@ from tempo_dask.physical.search import match_work
 from tempo_dask.physical.series import series_work
 from tempo_dask.physical.units import Shard
 from tempo_dask.physical.work import PartitionWork
-from tempo_dask.plan.build import build_search, build_series
-from tempo_dask.plan.nodes import NewestTraces, TimeRange
+from tempo_dask.plan.build import build_metrics, build_search
+from tempo_dask.plan.nodes import NewestTraces, SeriesPlan, TimeRange, TimeSeries
 from tempo_dask.plan.optimize import optimize
 from traceql import parse, simplify
 
@@ -121,8 +121,10 @@ def _work(question: Question, block: Block) -> PartitionWork:
         newest = NewestTraces(limit=20, spans_per_set=3)
         work = match_work(optimize(build_search(query, WINDOW, newest)), newest, [Shard(block)])
         return replace(work, is_complete=None)  # no early stop: all of the block is scanned
-    plan, series = build_series(query, WINDOW, 60 * 10**9, exemplars=100)
-    return series_work(optimize(plan), series, [Shard(block)])
+    metrics = build_metrics(query, WINDOW, 60 * 10**9, exemplars=100)
+    if not isinstance(metrics, SeriesPlan) or not isinstance(metrics.plan.output, TimeSeries):
+        raise TypeError(metrics)
+    return series_work(metrics.plan, metrics.plan.output, [Shard(block)])
 
 
 def _read(question: Question, folder: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias, TypeVar
 
 from tempo_dask.engine.executors import Executor
-from tempo_dask.engine.metrics import query_range
+from tempo_dask.engine.metrics import query_range, stream_range
 from tempo_dask.engine.query import Bounds, RunningQuery
 from tempo_dask.engine.requests import (
     KeyValuesRequest,
@@ -76,6 +76,13 @@ class Engine:
         async with self._query(request) as query:
             found = self._billed(await query_range(request, self.sources, query), request, query)
             return replace(found, message=found.message or found.metrics.partial)
+
+    async def stream_range(self, request: RangeRequest) -> AsyncIterator[RangeResult]:
+        """Yield samples of `query_range`, the newest intervals first; each result has those before it too."""
+        async with self._query(request) as query:
+            async for part in stream_range(request, self.sources, query):
+                found = self._billed(part, request, query)
+                yield replace(found, message=found.message or found.metrics.partial)
 
     async def tag_names(self, request: TagNamesRequest) -> TagNamesResult:
         """Return the keys of attributes by scope."""

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+
 import numpy as np
 import numpy.typing as npt
 
 from tempo_dask.engine.executors import Executor
-from tempo_dask.engine.exemplars import answered_exemplars
+from tempo_dask.engine.metric_questions import question
 from tempo_dask.engine.requests import RangeRequest
 from tempo_dask.engine.results import QueryMetrics, RangeResult, Series
 from tempo_dask.engine.second_stages import apply_second_stages
-from tempo_dask.engine.series import finished_series
+from tempo_dask.engine.series_arithmetic import combined
 from tempo_dask.engine.sources import SnapshotProvider, shards_of
-from tempo_dask.physical.exemplars import choose, exemplar_work
-from tempo_dask.physical.series import series_work, with_zeros
-from tempo_dask.plan.build import build_series
-from tempo_dask.plan.nodes import TimeRange
-from tempo_dask.plan.optimize import optimize
+from tempo_dask.engine.waves import in_waves
+from tempo_dask.physical.units import ScanUnit, Shard
+from tempo_dask.plan.build import build_metrics
+from tempo_dask.plan.nodes import MetricsPlan, SeriesPlan, TimeRange
 from traceql import parse, require_valid, simplify
 
 _TOO_MANY = (
@@ -27,25 +30,103 @@ _TOO_MANY = (
 
 async def query_range(request: RangeRequest, sources: SnapshotProvider, executor: Executor) -> RangeResult:
     """Return a sample for each series and interval."""
+    plan, shards = await _planned(request, sources)
+    return _result(request, await _answer(plan, shards, executor))
+
+
+async def stream_range(
+    request: RangeRequest, sources: SnapshotProvider, executor: Executor
+) -> AsyncIterator[RangeResult]:
+    """Yield samples of the newest intervals as soon as nothing can change them, all that is known each time.
+
+    The last result is the whole answer, and the only one with exemplars. Arithmetic is answered at once.
+    """
+    plan, shards = await _planned(request, sources)
+    if not isinstance(plan, SeriesPlan):
+        yield _result(request, await _answer(plan, shards, executor))
+        return
+    asked = question(plan.plan, shards)
+    told = request.end_ns
+    async for progress in in_waves(asked.work, executor):
+        settled_ns = _settled(progress.waiting, request)
+        if not progress.waiting:
+            answer = await asked.answer(progress.found, executor)
+            yield _result(
+                request, _Answer(_after(plan, answer), _cost(asked.work.tasks, progress.found.inspected_spans))
+            )
+        elif settled_ns < told:
+            told = settled_ns
+            series = [_since(one, settled_ns, request) for one in asked.series(progress.found)]
+            cost = _cost(asked.work.tasks, progress.found.inspected_spans)
+            yield _result(request, _Answer(_after(plan, series), cost))
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """Finished series, and what they cost."""
+
+    series: tuple[Series, ...]
+    metrics: QueryMetrics
+
+
+async def _planned(request: RangeRequest, sources: SnapshotProvider) -> tuple[MetricsPlan, tuple[Shard, ...]]:
     query = parse(request.query)
     require_valid(query)
     window = TimeRange(request.start_ns, request.end_ns)
-    plan, series = build_series(simplify(query), window, request.step_ns, request.exemplars)
-    plan = optimize(plan)
-    work = series_work(plan, series, await shards_of(sources, request.tenant))
-    found = await executor.run(work)
-    shown = await executor.run(exemplar_work(plan, found.exemplars, work.tasks))
-    exemplars = answered_exemplars(choose(found.exemplars, shown), shown, series)
-    answer = [] if plan.is_empty else finished_series(with_zeros(found, series), plan, series, exemplars)
-    times_ns = request.start_ns + np.arange(1, series.step_count + 1) * request.step_ns
-    return _limited(times_ns, apply_second_stages(series.second, answer), request.max_series, found.inspected_spans)
+    plan = build_metrics(simplify(query), window, request.step_ns, request.exemplars)
+    return plan, await shards_of(sources, request.tenant)
 
 
-def _limited(
-    times_ns: npt.NDArray[np.int64], series: tuple[Series, ...], max_series: int, inspected_spans: int
-) -> RangeResult:
-    """Return at most so many series, and say so where some are left out."""
-    metrics = QueryMetrics(inspected_spans=inspected_spans)
-    if not max_series or len(series) <= max_series:
-        return RangeResult(times_ns, series, metrics)
-    return RangeResult(times_ns, series[:max_series], metrics, _TOO_MANY.format(max_series))
+async def _answer(plan: MetricsPlan, shards: tuple[Shard, ...], executor: Executor) -> _Answer:
+    """Return the series of a plan, those of both sides where it combines two."""
+    if isinstance(plan, SeriesPlan):
+        asked = await asyncio.to_thread(question, plan.plan, shards)
+        found = await executor.run(asked.work)
+        series = await asked.answer(found, executor)
+        return _Answer(_after(plan, series), _cost(asked.work.tasks, found.inspected_spans))
+    lhs, rhs = await _answer(plan.lhs, shards, executor), await _answer(plan.rhs, shards, executor)
+    joined = combined(plan.op, lhs.series, rhs.series)
+    return _Answer(_after(plan, joined), _sum(lhs.metrics, rhs.metrics))
+
+
+def _after(plan: MetricsPlan, series: Sequence[Series]) -> tuple[Series, ...]:
+    return apply_second_stages(plan.second, series)
+
+
+def _settled(waiting: Sequence[ScanUnit], request: RangeRequest) -> int:
+    """Return the time after which no span of the units that wait starts, on the edge of an interval."""
+    newest_ns = max((unit.meta.end_ns for unit in waiting), default=request.start_ns)
+    steps = -((request.start_ns - newest_ns) // request.step_ns)
+    return request.start_ns + max(steps, 0) * request.step_ns
+
+
+def _since(series: Series, settled_ns: int, request: RangeRequest) -> Series:
+    """Return a series without samples of intervals that begin before."""
+    values: npt.NDArray[np.float64] = series.values.copy()
+    values[: (settled_ns - request.start_ns) // request.step_ns] = np.nan
+    return replace(series, values=values)
+
+
+def _result(request: RangeRequest, answer: _Answer) -> RangeResult:
+    """Return at most as many series as wanted, and say so where some are left out."""
+    count = -((request.start_ns - request.end_ns) // request.step_ns)
+    times_ns = request.start_ns + np.arange(1, count + 1) * request.step_ns
+    if not request.max_series or len(answer.series) <= request.max_series:
+        return RangeResult(times_ns, answer.series, answer.metrics)
+    message = _TOO_MANY.format(request.max_series)
+    return RangeResult(times_ns, answer.series[: request.max_series], answer.metrics, message)
+
+
+def _cost(units: Sequence[ScanUnit], inspected_spans: int) -> QueryMetrics:
+    blocks = len({unit.source.meta.id for unit in units})
+    jobs = len(units)
+    return QueryMetrics(inspected_spans=inspected_spans, total_blocks=blocks, total_jobs=jobs, completed_jobs=jobs)
+
+
+def _sum(lhs: QueryMetrics, rhs: QueryMetrics) -> QueryMetrics:
+    return QueryMetrics(
+        inspected_spans=lhs.inspected_spans + rhs.inspected_spans,
+        total_blocks=max(lhs.total_blocks, rhs.total_blocks),
+        total_jobs=lhs.total_jobs + rhs.total_jobs,
+        completed_jobs=lhs.completed_jobs + rhs.completed_jobs,
+    )

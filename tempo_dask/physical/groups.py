@@ -168,9 +168,14 @@ def without_arrays(groups: Groups) -> Groups:
     """Return the groups with all arrays as one value, which is shown as nil but is not the lack of a value."""
     if not any(_is_array(label) for labels in groups.labels for label in labels):
         return groups
-    numbers: dict[LabelSet, int] = {}
     merged = (tuple(ARRAY_LABEL if _is_array(label) else label for label in labels) for labels in groups.labels)
-    renumbered = np.array([numbers.setdefault(labels, len(numbers)) for labels in merged], np.int32)
+    return relabelled(groups, tuple(merged))
+
+
+def relabelled(groups: Groups, labels: tuple[LabelSet, ...]) -> Groups:
+    """Return the groups under other labels; those whose labels become equal become one group."""
+    numbers: dict[LabelSet, int] = {}
+    renumbered = np.array([numbers.setdefault(found, len(numbers)) for found in labels], np.int32)
     return Groups(groups.rows, renumbered[groups.numbers], tuple(numbers))
 
 

@@ -16,7 +16,7 @@ from tempo_dask.physical.metric_function import MetricFunction, Planes, Spans
 from tempo_dask.physical.metric_functions import metric_function
 from tempo_dask.physical.operands import numeric, scalars, values_in
 from tempo_dask.physical.spansets import Spansets, UnitScan, all_spans
-from tempo_dask.physical.units import ScanUnit, Shard, units_of
+from tempo_dask.physical.units import ScanUnit, Shard, decoded_bytes, units_of
 from tempo_dask.physical.work import PartitionWork
 from tempo_dask.plan.nodes import Plan, TimeSeries
 from traceql.operators import MetricsFunction
@@ -34,7 +34,9 @@ class SeriesPartial:
 
 def series_work(plan: Plan, series: TimeSeries, shards: Iterable[Shard]) -> PartitionWork[ScanUnit, SeriesPartial]:
     """Return the work that fills the cells of all series."""
-    return PartitionWork(units_of(shards, plan), SeriesChunk(plan, series), partial(join_series, series=series))
+    units = units_of(shards, plan)
+    join = partial(join_series, series=series)
+    return PartitionWork(units, SeriesChunk(plan, series), join, task_bytes=decoded_bytes(units), name="match")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import cast
 
 from tempo_dask.errors import BadRequest, QueryFailed
-from tempo_dask.plan.nodes import NewestTraces, Plan, ShownAttribute, ShownIf, TimeRange, TimeSeries
+from tempo_dask.plan.nodes import (
+    CombinedSeries,
+    Comparison,
+    MetricsPlan,
+    NewestTraces,
+    Plan,
+    SeriesPlan,
+    ShownAttribute,
+    ShownIf,
+    TimeRange,
+    TimeSeries,
+)
+from tempo_dask.plan.optimize import optimize
 from tempo_dask.plan.refused import require_planned
 from traceql import Query, conditions_of
-from traceql.ast import AttributeReference, Compare, Intrinsic, MetricsArithmetic, MetricsQuery, Pipeline, Stage
+from traceql.ast import (
+    AttributeReference,
+    Compare,
+    Intrinsic,
+    MetricsAggregate,
+    MetricsArithmetic,
+    MetricsQuery,
+    Pipeline,
+    Stage,
+)
 from traceql.attributes import AttributeScope
 from traceql.types import StaticType
 
@@ -23,22 +44,44 @@ def build_search(query: Query, window: TimeRange, newest: NewestTraces) -> Plan:
     return Plan(window, _stages(query.root), newest, _shown(query))
 
 
-def build_series(query: Query, window: TimeRange, step_ns: int, exemplars: int) -> tuple[Plan, TimeSeries]:
-    """Return the plan of a metrics query over the window, whose ends are step edges."""
-    root = query.root
-    if isinstance(root, Pipeline):
-        msg = "not a metrics query"
-        raise BadRequest(msg)
-    if isinstance(root, MetricsArithmetic):
-        msg = "arithmetic between metrics queries is not yet supported"
-        raise QueryFailed(msg)
-    if isinstance(root.function, Compare):
-        msg = "compare() is not yet supported"
-        raise QueryFailed(msg)
+def build_metrics(query: Query, window: TimeRange, step_ns: int, exemplars: int) -> MetricsPlan:
+    """Return the optimized plan of a metrics query over the window, whose ends are step edges."""
     require_planned(query)
-    step_count = -((window.start_ns - window.end_ns) // step_ns)
-    series = TimeSeries(root.function, step_ns, step_count, _exemplar_limit(query, exemplars), root.second)
-    return Plan(window, root.pipeline.stages, series, _shown(query)), series
+    return _series(query, query.root, _Steps(window, step_ns, _exemplar_limit(query, exemplars)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    window: TimeRange
+    step_ns: int
+    exemplars: int
+
+    @property
+    def count(self) -> int:
+        return -((self.window.start_ns - self.window.end_ns) // self.step_ns)
+
+
+def _series(query: Query, root: object, steps: _Steps) -> MetricsPlan:
+    if isinstance(root, MetricsArithmetic):
+        without = replace(steps, exemplars=0)  # a span stands for neither side's number
+        return CombinedSeries(
+            root.op, _series(query, root.lhs, without), _series(query, root.rhs, without), root.second
+        )
+    if isinstance(root, MetricsQuery):
+        shown = _shown(replace(query, root=root))
+        plan = Plan(steps.window, root.pipeline.stages, _output(root.function, steps), shown)
+        return SeriesPlan(optimize(plan), root.second)
+    msg = "not a metrics query"
+    raise BadRequest(msg)
+
+
+def _output(function: MetricsAggregate | Compare, steps: _Steps) -> TimeSeries | Comparison:
+    if isinstance(function, MetricsAggregate):
+        return TimeSeries(function, steps.step_ns, steps.count, steps.exemplars)
+    selected = None
+    if function.start_ns is not None and function.end_ns is not None:
+        selected = TimeRange(function.start_ns, function.end_ns)
+    return Comparison(function.selection, function.top, selected, steps.step_ns, steps.count)
 
 
 def _exemplar_limit(query: Query, requested: int) -> int:

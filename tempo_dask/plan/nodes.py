@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from tempo_dask.plan.tag_nodes import TaggedTraces, TagNames, TagValues
-from traceql.ast import AttributeReference, MetricsAggregate, SecondStage, Stage, Static
+from traceql.ast import AttributeReference, MetricsAggregate, SecondStage, SpansetFilter, Stage, Static
 from traceql.operators import BinaryOperator
 
 PlanStage: TypeAlias = Stage | TaggedTraces
@@ -52,7 +52,21 @@ class TimeSeries:
     step_ns: int
     step_count: int
     exemplars: int = 0
-    second: tuple[SecondStage, ...] = ()  # what is done with the finished series
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How often each value of each attribute occurs per step, in the selection and in the rest.
+
+    `top` values of an attribute are shown; a span that starts outside of `selected` (its start excluded, its end
+    included) belongs to the rest.
+    """
+
+    selection: SpansetFilter
+    top: int
+    selected: TimeRange | None
+    step_ns: int
+    step_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +79,27 @@ class Plan:
 
     window: TimeRange
     stages: tuple[PlanStage, ...]
-    output: NewestTraces | TimeSeries | TagNames | TagValues
+    output: NewestTraces | TimeSeries | Comparison | TagNames | TagValues
     shown: tuple[ShownAttribute, ...] = ()
     is_empty: bool = False  # nothing can match, whatever the data
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesPlan:
+    """A plan whose output is series, and what is done with these when they are finished."""
+
+    plan: Plan
+    second: tuple[SecondStage, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CombinedSeries:
+    """Series of two plans with equal labels, joined point by point by an arithmetic operator."""
+
+    op: BinaryOperator
+    lhs: MetricsPlan
+    rhs: MetricsPlan
+    second: tuple[SecondStage, ...] = ()
+
+
+MetricsPlan: TypeAlias = SeriesPlan | CombinedSeries

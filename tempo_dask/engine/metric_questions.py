@@ -1,0 +1,97 @@
+"""What is asked of spans by one metrics stage: the work, and how what it finds becomes series."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from tempo_dask.engine.compared import compared_series
+from tempo_dask.engine.executors import Executor
+from tempo_dask.engine.exemplars import ByLabels, answered_exemplars
+from tempo_dask.engine.results import Series
+from tempo_dask.engine.series import finished_series
+from tempo_dask.physical.exemplars import choose, exemplar_work
+from tempo_dask.physical.metric_compare import ComparePartial, compare_work
+from tempo_dask.physical.series import SeriesPartial, series_work, with_zeros
+from tempo_dask.physical.units import ScanUnit, Shard
+from tempo_dask.physical.work import PartitionWork
+from tempo_dask.plan.nodes import Comparison, Plan, TimeSeries
+
+Found = TypeVar("Found", bound="Inspected")
+
+
+class Inspected(Protocol):
+    """A partial result that knows how many spans were looked at."""
+
+    @property
+    def inspected_spans(self) -> int:
+        """How many spans were looked at."""
+        ...
+
+
+class Question(Protocol[Found]):
+    """One metrics stage over the spans that pass its plan."""
+
+    @property
+    def work(self) -> PartitionWork[ScanUnit, Found]:
+        """The work that finds what is asked."""
+        ...
+
+    def series(self, found: Found) -> Sequence[Series]:
+        """Return the series of what was found, without exemplars."""
+        ...
+
+    async def answer(self, found: Found, executor: Executor) -> Sequence[Series]:
+        """Return the series of all that was found."""
+        ...
+
+
+def question(plan: Plan, shards: Sequence[Shard]) -> Question[Any]:
+    """Return what a plan asks of some shards; no data are read."""
+    if isinstance(plan.output, Comparison):
+        return _Compared(plan.output, compare_work(plan, plan.output, shards))
+    if isinstance(plan.output, TimeSeries):
+        return _OverTime(plan, plan.output, series_work(plan, plan.output, shards))
+    raise NotImplementedError(plan.output)
+
+
+@dataclass(frozen=True, slots=True)
+class _OverTime(Question[SeriesPartial]):
+    """A function over time."""
+
+    plan: Plan
+    output: TimeSeries
+    work: PartitionWork[ScanUnit, SeriesPartial]
+
+    def series(self, found: SeriesPartial) -> Sequence[Series]:
+        """Return the series of what was found, without exemplars."""
+        return self._finished(found, {})
+
+    async def answer(self, found: SeriesPartial, executor: Executor) -> Sequence[Series]:
+        """Return the series of all that was found, with what is shown of their exemplars."""
+        shown = await executor.run(exemplar_work(self.plan, found.exemplars, self.work.tasks))
+        return self._finished(found, answered_exemplars(choose(found.exemplars, shown), shown, self.output))
+
+    def _finished(self, found: SeriesPartial, exemplars: ByLabels) -> Sequence[Series]:
+        return (
+            []
+            if self.plan.is_empty
+            else finished_series(with_zeros(found, self.output), self.plan, self.output, exemplars)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared(Question[ComparePartial]):
+    """`compare()`; its series have no exemplars."""
+
+    output: Comparison
+    work: PartitionWork[ScanUnit, ComparePartial]
+
+    def series(self, found: ComparePartial) -> Sequence[Series]:
+        """Return the series of what was found."""
+        return compared_series(found, self.output)
+
+    async def answer(self, found: ComparePartial, executor: Executor) -> Sequence[Series]:  # noqa: ARG002  # as others
+        """Return the series of all that was found."""
+        return compared_series(found, self.output)
