@@ -10,6 +10,7 @@ from tornado.netutil import bind_sockets
 
 from tempo_dask.api.contracts import Api
 from tempo_dask.api.grpc.health import Health
+from tempo_dask.api.grpc.querier import SERVICE, StreamingQuerier
 from tempo_dask.api.http.app import make_app, make_server
 from tempo_dask.config import Config
 from tempo_dask.grpc_server import GrpcServer
@@ -27,9 +28,9 @@ class Listeners:
     def __init__(self, config: Config, api: Api, push: Push) -> None:
         self._config = config
         self._http: HTTPServer = make_server(make_app(api))
-        health = Health(lambda: api.operations.not_ready() is None)
+        health = Health(lambda: api.operations.not_ready() is None, (SERVICE,))
         self._grpc = GrpcServer(
-            [health.handler()],
+            [health.handler(), StreamingQuerier(api).handler()],
             max_received_bytes=config.server.grpc_server_max_recv_msg_size,
             max_sent_bytes=config.server.grpc_server_max_send_msg_size,
         )

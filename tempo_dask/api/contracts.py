@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from tempo_dask.api.limits import RequestLimits
+from tempo_dask.engine.explain import Explanation
 from tempo_dask.engine.requests import (
     KeyValuesRequest,
     RangeRequest,
@@ -33,6 +34,14 @@ class QueryEngine(Protocol):
         """Return matching traces, newest first."""
         ...
 
+    def stream_search(self, request: SearchRequest) -> AsyncIterator[SearchResult]:
+        """Yield the same in parts, as they are found."""
+        ...
+
+    async def explain(self, request: SearchRequest) -> Explanation:
+        """Return how a search is answered."""
+        ...
+
     async def trace(self, request: TraceRequest) -> TraceResult:
         """Return one trace."""
         ...
@@ -45,12 +54,24 @@ class QueryEngine(Protocol):
         """Return the keys of attributes by scope."""
         ...
 
+    def stream_tag_names(self, request: TagNamesRequest) -> AsyncIterator[TagNamesResult]:
+        """Yield the same in parts, as they are found."""
+        ...
+
     async def key_values(self, request: KeyValuesRequest) -> KeyValuesResult:
         """Return the values of a plain key as text."""
         ...
 
+    def stream_key_values(self, request: KeyValuesRequest) -> AsyncIterator[KeyValuesResult]:
+        """Yield the same in parts, as they are found."""
+        ...
+
     async def tag_values(self, request: TagValuesRequest) -> TagValuesResult:
         """Return the typed values of an attribute."""
+        ...
+
+    def stream_tag_values(self, request: TagValuesRequest) -> AsyncIterator[TagValuesResult]:
+        """Yield the same in parts, as they are found."""
         ...
 
 

@@ -14,6 +14,8 @@ from tempo_dask.api.limits import SECOND_NS, RequestLimits
 from tempo_dask.engine.requests import Window
 from tempo_dask.errors import BadRequest
 
+ONE_BOUND = "error parsing date range: only one of start and end provided: must provide both or neither"
+
 _RFC3339 = re.compile(
     r"(?P<date>\d{4}-\d\d-\d\d)[Tt](?P<time>\d\d:\d\d:\d\d)(?:[.,](?P<fraction>\d+))?(?P<zone>[Zz]|[+-]\d\d:\d\d)",
     re.ASCII,
@@ -69,8 +71,7 @@ def search_window(arguments: Arguments, now_ns: int, limits: RequestLimits) -> W
     if not start and not end:
         return Window(now_ns - limits.recent_ns, latest_ns)
     if not start or not end:
-        msg = "error parsing date range: only one of start and end provided: must provide both or neither"
-        raise BadRequest(msg)
+        raise BadRequest(ONE_BOUND)
     start_ns, end_ns = _bound(arguments, "start", parse_moment), _bound(arguments, "end", parse_moment)
     if end_ns > latest_ns:
         end_ns = latest_ns

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import grpc
 import pytest
 
+from tests.conformance import streams
 from tests.conformance.conftest import Comparison
 from tests.serving import COMPILATIONS
 
@@ -55,6 +59,13 @@ def test_bad_query_says_line_column_and_what_was_expected(comparison: Comparison
     answer = comparison.server.ask("/api/search", q="{ .a = 1 }\n>")
     expected = "invalid TraceQL query: parse error at line 2, col 2: syntax error: unexpected $end, expecting { or ("
     assert (answer.status, answer.text, answer.content_type) == (400, expected, "text/plain; charset=utf-8")
+
+
+def test_streams_agree(comparison: Comparison, shared: Path) -> None:
+    """Which three of a trace's spans are shown, nobody promises (G12)."""
+    with grpc.insecure_channel(comparison.server.addresses["grpc"]) as channel:
+        found = dict(streams.differences(channel, streams.recorded_calls(shared)))
+    assert found.keys() <= {"G12"}, found
 
 
 def test_nothing_was_compiled_for_any_query(comparison: Comparison) -> None:
