@@ -28,7 +28,7 @@ from storage.errors import DamagedBlock, StorageError
 from storage.object_store import ObjectStore, StoreUnavailable
 from storage.parallel import in_parallel
 from storage.sweep import MAX_PUBLISH_NS, delete_block, sweep
-from storage.tenants import InvalidTenant, check_tenant
+from storage.tenants import check_tenant, is_tenant
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class BlockStore:
         """Return the names of all tenants that have a commit log, rising."""
         with self._lock:
             known = set(self._logs)
-        names = [name for name in self._objects.folders("") if _is_tenant(name)]
+        names = [name for name in self._objects.folders("") if is_tenant(name)]
         return [name for name in names if name in known or "log" in self._objects.folders(name)]
 
     def block_list(self, tenant: str) -> BlockList:
@@ -293,10 +293,3 @@ def _records_of(listed: BlockList, block_ids: Sequence[str]) -> list[BlockRecord
 
 def _overlaps(record: BlockRecord, window: tuple[int, int] | None) -> bool:
     return window is None or (record["start_ns"] <= window[1] and window[0] <= record["end_ns"])
-
-
-def _is_tenant(name: str) -> bool:
-    try:
-        return bool(check_tenant(name))
-    except InvalidTenant:
-        return False

@@ -29,3 +29,11 @@ def check_tenant(tenant: str) -> str:
         msg = "tenant ID is '.' or '..'"
         raise InvalidTenant(msg)
     return tenant
+
+
+def is_tenant(name: str) -> bool:
+    """Return whether a name is one that a tenant can have."""
+    try:
+        return bool(check_tenant(name))
+    except InvalidTenant:
+        return False

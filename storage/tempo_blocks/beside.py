@@ -17,7 +17,9 @@ from storage.block_store import BlockSnapshot, BlockStore
 from storage.object_store import ObjectStore
 from storage.tempo_blocks.block import TempoBlock
 from storage.tempo_blocks.listing import POLL_S, TempoBlockList, TempoBlocks
+from storage.tempo_blocks.meta import COMPACTED_META, META
 from storage.tempo_blocks.row_group import RowGroup, row_groups
+from storage.tenants import is_tenant
 
 
 def node_of(block_id: str) -> str:
@@ -26,7 +28,7 @@ def node_of(block_id: str) -> str:
 
 
 class BlocksBesideTempo(BlockStore):
-    """A block store whose snapshots hold Tempo's blocks too; it never changes those."""
+    """A block store whose snapshots hold Tempo's blocks too; but for `retire` it never changes those."""
 
     def __init__(
         self,
@@ -79,6 +81,26 @@ class BlocksBesideTempo(BlockStore):
                 last_seq=group.number + 1,
                 arrived_ns=(now_ns, now_ns),
             )
+
+    def every_tenant(self) -> list[str]:
+        """Return the names of all tenants with blocks of ours or of Tempo's, rising. Looks into every folder."""
+        ours = set(self.tenants())
+        names = [name for name in self._objects.folders("") if is_tenant(name)]
+        return [name for name in names if name in ours or self.tempo_blocks(name).blocks]
+
+    def retire(self, tenant: str, block: TempoBlock) -> None:
+        """Mark a block of Tempo's as compacted, so that Tempo deletes it; for those who said that it may be done.
+
+        Raises ValueError where it is not wholly converted.
+        """
+        if left := len(self.unconverted(tenant, block)):
+            msg = f"block {block.meta.id} has {left} row groups that are not converted"
+            raise ValueError(msg)
+        prefix = f"{tenant}/{block.meta.id}"
+        marked = f"{prefix}/{COMPACTED_META}"
+        self._objects.put(marked, self._objects.get(f"{prefix}/{META}"))
+        self._objects.sync([marked])
+        self._objects.delete(f"{prefix}/{META}")
 
     def _of(self, block: TempoBlock) -> tuple[RowGroup, ...]:
         """Return the row groups of an open block, the same each time."""

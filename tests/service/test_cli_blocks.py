@@ -1,0 +1,163 @@
+"""`tempo-dask blocks`, on Tempo's blocks and ours."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from storage.block_store import BlockStore
+from storage.chunk import Chunk
+from storage.local_objects import LocalStore
+from storage.merge import merge
+from tempo_dask.cli import app
+from tests.otlp_oracle import Span
+from tests.storage.builder import SPAN, tables_of
+from tests.storage.tempo_writer import TENANT, write_block
+
+MINUTE_NS = 60 * 10**9
+SENT = [
+    replace(
+        SPAN,
+        trace_id=bytes(15) + bytes([n]),
+        start=n * MINUTE_NS,
+        end=n * MINUTE_NS + 5,
+        attributes=(("color", ("str", "red" if n % 2 else "blue")), ("n", ("int", n))),
+    )
+    for n in range(1, 6)
+]
+
+
+def run(data_dir: Path, command: str, *arguments: str) -> Result:
+    return CliRunner().invoke(app, ["blocks", command, "--data-dir", str(data_dir), *arguments])
+
+
+def listed(data_dir: Path) -> list[dict[str, object]]:
+    result = run(data_dir, "list", "--json")
+    assert result.exit_code == 0, result.output
+    return [json.loads(line) for line in result.output.splitlines()]
+
+
+def publish(data_dir: Path, spans: list[Span], seq: int) -> None:
+    """Make a block of ours."""
+    chunk = Chunk.seal(merge([tables_of(spans)]), id=f"c{seq}", tenant=TENANT)
+    blocks = BlockStore(LocalStore(data_dir / "blocks"))
+    blocks.publish(TENANT, [chunk], node="n", first_seq=seq, last_seq=seq, arrived_ns=(1, 1))
+
+
+@pytest.fixture
+def tempo_block(tmp_path: Path) -> str:
+    """The id of a block of Tempo's of five spans in three row groups, below `tmp_path`."""
+    block_id = str(uuid.uuid4())
+    write_block(tmp_path / "blocks" / TENANT / block_id, SENT, "vParquet4", row_group_size=2)
+    return block_id
+
+
+def test_list(tmp_path: Path, tempo_block: str) -> None:
+    publish(tmp_path, SENT[:1], 1)
+    ours, tempos = listed(tmp_path)
+    assert (ours["format"], ours["spans"], ours["tenant"]) == ("tempo-dask", 1, TENANT)
+    assert tempos == {
+        "tenant": TENANT,
+        "id": tempo_block,
+        "format": "vParquet4",
+        "spans": 5,
+        "traces": 5,
+        "start_ns": MINUTE_NS,
+        "end_ns": 5 * MINUTE_NS + 5,
+        "size_bytes": tempos["size_bytes"],
+        "level": 1,
+        "note": "",
+    }
+    table = run(tmp_path, "list").output
+    assert "1970-01-01 00:01:00" in table
+    assert run(tmp_path, "list", "--tenant", "nobody", "--json").output == ""
+
+
+def test_inspect(tmp_path: Path, tempo_block: str) -> None:
+    publish(tmp_path, SENT, 1)
+    for block_id in (str(listed(tmp_path)[0]["id"]), tempo_block):
+        output = run(tmp_path, "inspect", block_id).output
+        assert "5 in 5 traces" in output
+        line = next(line for line in output.splitlines() if line.startswith("span.color::str"))
+        assert line.split() == ["span.color::str", "5", '"blue",', '"red"']
+    missing = run(tmp_path, "inspect", str(uuid.uuid4()))
+    assert missing.exit_code == 1
+    assert "error: there is no block" in missing.output
+
+
+def test_verify(tmp_path: Path, tempo_block: str) -> None:
+    publish(tmp_path, SENT, 1)
+    sound = run(tmp_path, "verify")
+    assert (sound.exit_code, sound.output.splitlines()[-1]) == (0, "2 blocks verified, 0 damaged")
+    ours = str(listed(tmp_path)[0]["id"])
+    path = tmp_path / "blocks" / TENANT / ours / "events.parquet"
+    path.write_bytes(path.read_bytes()[:-9] + b"something")
+    damaged = run(tmp_path, "verify")
+    assert damaged.exit_code == 1
+    assert f"{TENANT}/{ours}/events.parquet: its checksum is wrong" in damaged.output
+    assert run(tmp_path, "verify", tempo_block).exit_code == 0
+    assert "there is no block nothing" in run(tmp_path, "verify", "nothing").output
+
+
+def test_verify_tells_of_tempos_damage(tmp_path: Path, tempo_block: str) -> None:
+    (tmp_path / "blocks" / TENANT / tempo_block / "data.parquet").write_bytes(b"gone")
+    result = run(tmp_path, "verify", "--tenant", TENANT)
+    assert result.exit_code == 1
+    assert f"{TENANT}/{tempo_block}: data.parquet cannot be read" in result.output
+
+
+def test_convert(tmp_path: Path, tempo_block: str) -> None:
+    """All row groups, once; Tempo's files stay."""
+    result = run(tmp_path, "convert", tempo_block)
+    assert (result.exit_code, result.output.splitlines()[-1]) == (0, "1 blocks converted")
+    found = listed(tmp_path)
+    assert [each["format"] for each in found] == ["tempo-dask"] * 3 + ["vParquet4"]
+    assert sum(each["spans"] for each in found[:3]) == 5  # type: ignore[misc]  # numbers
+    assert found[3]["note"] == "converted: 3 of 3 row groups"
+    assert run(tmp_path, "convert").output.splitlines()[-1] == "0 blocks converted"
+    assert (tmp_path / "blocks" / TENANT / tempo_block / "meta.json").exists()
+
+
+def test_convert_and_retire(tmp_path: Path, tempo_block: str) -> None:
+    """With leave to do so, what is converted is marked as Tempo marks what it compacted."""
+    configuration = tmp_path / "tempo.yaml"
+    trace = f"{{local: {{path: {tmp_path / 'blocks'}}}, adopt_tempo_blocks: true}}"
+    configuration.write_text(f"storage: {{trace: {trace}}}")
+    folder = tmp_path / "blocks" / TENANT / tempo_block
+    meta = (folder / "meta.json").read_bytes()
+    result = CliRunner().invoke(app, ["blocks", "convert", "--config", str(configuration)])
+    assert result.exit_code == 0, result.output
+    assert {path.name for path in folder.iterdir()} == {"data.parquet", "meta.compacted.json"}
+    assert (folder / "meta.compacted.json").read_bytes() == meta
+    assert [each["format"] for each in listed(tmp_path)] == ["tempo-dask"] * 3
+
+
+def test_compact(tmp_path: Path, tempo_block: str) -> None:
+    """Ours only: Tempo's files are as they were."""
+    before = (tmp_path / "blocks" / TENANT / tempo_block / "data.parquet").read_bytes()
+    for seq, span in enumerate(SENT[:3], 1):
+        publish(tmp_path, [span], seq)
+    result = run(tmp_path, "compact")
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines()[-1] == "1 blocks made"
+    assert [(each["format"], each["spans"]) for each in listed(tmp_path)] == [("tempo-dask", 3), ("vParquet4", 5)]
+    assert (tmp_path / "blocks" / TENANT / tempo_block / "data.parquet").read_bytes() == before
+
+
+def test_nothing_to_look_at(tmp_path: Path) -> None:
+    result = run(tmp_path / "nowhere", "list")
+    assert result.exit_code == 1
+    assert "say where by --data-dir or --config" in result.output
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("command", ["list", "inspect", "verify", "compact", "convert"])
+def test_help_teaches(command: str) -> None:
+    result = CliRunner().invoke(app, ["blocks", command, "--help"])
+    assert result.exit_code == 0
+    assert "Example" in result.output
