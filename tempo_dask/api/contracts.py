@@ -50,6 +50,10 @@ class QueryEngine(Protocol):
         """Return series over common timestamps."""
         ...
 
+    def stream_range(self, request: RangeRequest) -> AsyncIterator[RangeResult]:
+        """Yield samples of the newest intervals as they are known; each result has those before it too."""
+        ...
+
     async def tag_names(self, request: TagNamesRequest) -> TagNamesResult:
         """Return the keys of attributes by scope."""
         ...

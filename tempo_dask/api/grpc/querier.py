@@ -27,6 +27,7 @@ from tempo_dask.api.encode_tags import (
 )
 from tempo_dask.api.grpc import arguments
 from tempo_dask.api.grpc.messages import cut, paced, sized
+from tempo_dask.api.grpc.untold import Untold
 from tempo_dask.api.pb.tempo_pb2 import (
     QueryInstantRequest,
     QueryRangeRequest,
@@ -131,9 +132,10 @@ class StreamingQuerier:
     async def _query_range(self, request: QueryRangeRequest, tenant: str) -> AsyncIterator[bytes]:
         api = self._api
         asked = decode_query_range(arguments.of_range(request), tenant, api.now_ns(), api.limits)
-        found = await api.engine.query_range(asked)
-        for message in await _messages(found, encode_query_range_protobuf, _halves_of_series):
-            yield message
+        untold = Untold()
+        async for found in paced(api.engine.stream_range(asked), _last):
+            for message in await _messages(untold.of(found), encode_query_range_protobuf, _halves_of_series):
+                yield message
 
     async def _query_instant(self, request: QueryInstantRequest, tenant: str) -> AsyncIterator[bytes]:
         api = self._api
@@ -195,6 +197,11 @@ def _join_values(parts: Sequence[Values]) -> Values:
 
 def _halves_of_values(result: Values) -> tuple[Values, ...]:
     return tuple(replace(result, values=tuple(half)) for half in cut(result.values))
+
+
+def _last(parts: Sequence[RangeResult]) -> RangeResult:
+    """Of results that grow the last one says all."""
+    return parts[-1]
 
 
 def _halves_of_series(result: RangeResult) -> tuple[RangeResult, ...]:
