@@ -1,4 +1,4 @@
-"""The command line: `tempo-dask serve`, `load`, `blocks`, `traceql` and `version`."""
+"""The command line: `tempo-dask serve`, `load`, `blocks`, `explain`, `traceql` and `version`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from tempo_dask import cli_blocks, cli_traceql, config
+from tempo_dask import cli_blocks, cli_explain, cli_traceql, config
 from tempo_dask.errors import TempoDaskError
 from tempo_dask.load import load_files
 
@@ -111,6 +111,32 @@ def load(
         fail(str(error))
     if report.failed:
         raise typer.Exit(1)
+
+
+_EXPLAIN_EPILOG = """**Examples**
+
+`tempo-dask explain '{ status = error && span.http.method = "GET" }' --since 1h`
+
+`tempo-dask explain '{ name = "GET /" } >> { status = error }' --start 1767225600 --end 1767229200`
+"""
+
+
+@app.command(epilog=_EXPLAIN_EPILOG)
+def explain(
+    query: Annotated[str, typer.Argument(metavar="'QUERY'", help="TraceQL; quote it.", show_default=False)],
+    url: Annotated[str, typer.Option(metavar="URL", help="The server's query API.")] = "http://127.0.0.1:3200",
+    start: Annotated[str, typer.Option(metavar="SECONDS", help="Start of the window.")] = "",
+    end: Annotated[str, typer.Option(metavar="SECONDS", help="End of the window.")] = "",
+    since: Annotated[str, typer.Option(metavar="DURATION", help="A window that ends now. Default: 15m.")] = "",
+    limit: Annotated[str, typer.Option(metavar="N", help="Traces to find.")] = "",
+    tenant: Annotated[str, typer.Option(metavar="ID", help="The tenant, where the server has several.")] = "",
+) -> None:
+    """Run a search on a server and show its stages, what was pruned and why, columns, bytes and times."""
+    asked = {"q": query, "start": start, "end": end, "since": since, "limit": limit}
+    try:
+        typer.echo(cli_explain.explain(url, asked, tenant))
+    except TempoDaskError as error:
+        fail(str(error))
 
 
 _EXPLAIN_EPILOG = """**Examples**

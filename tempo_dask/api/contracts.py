@@ -9,6 +9,7 @@ from typing import Protocol, TypeAlias
 
 from tempo_dask.api.limits import RequestLimits
 from tempo_dask.engine.explain import Explanation
+from tempo_dask.engine.explain import Explanation
 from tempo_dask.engine.requests import (
     KeyValuesRequest,
     RangeRequest,
@@ -36,6 +37,10 @@ class QueryEngine(Protocol):
 
     def stream_search(self, request: SearchRequest) -> AsyncIterator[SearchResult]:
         """Yield the same in parts, as they are found."""
+        ...
+
+    async def explain(self, request: SearchRequest) -> Explanation:
+        """Return how a search is answered."""
         ...
 
     async def explain(self, request: SearchRequest) -> Explanation:

@@ -84,6 +84,10 @@ class ClusterExecutor:
             self._client.cancel(list(waiting))
         return found
 
+    def graph_size(self, tasks: int) -> int:
+        """Return how many shares so many tasks are dealt out to."""
+        return min(tasks, sum(self._client.nthreads().values()) * _SHARES_PER_THREAD)
+
     def close(self) -> None:
         """Leave the cluster; it goes on."""
         self._waiters.shutdown(cancel_futures=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias, TypeVar
 
 from tempo_dask.engine.executors import Executor
+from tempo_dask.engine.explain import Explanation, explain
 from tempo_dask.engine.metrics import query_range, stream_range
 from tempo_dask.engine.query import Bounds, RunningQuery
 from tempo_dask.engine.requests import (
@@ -38,7 +39,9 @@ from tempo_dask.engine.tag_values import (
 from tempo_dask.engine.traces import find_trace
 
 Request: TypeAlias = SearchRequest | TraceRequest | RangeRequest | TagNamesRequest | KeyValuesRequest | TagValuesRequest
-Result = TypeVar("Result", SearchResult, TraceResult, RangeResult, TagNamesResult, KeyValuesResult, TagValuesResult)
+Result = TypeVar(
+    "Result", SearchResult, TraceResult, RangeResult, TagNamesResult, KeyValuesResult, TagValuesResult, Explanation
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,11 @@ class Engine:
         async with self._query(request) as query:
             async for part in stream_tag_values(request, self.sources, query):
                 yield self._billed(part, request, query)
+
+    async def explain(self, request: SearchRequest) -> Explanation:
+        """Answer a search with how it is answered."""
+        async with self._query(request) as query:
+            return self._billed(await explain(request, self.sources, query), request, query)
 
     def _query(self, request: Request) -> AbstractAsyncContextManager[RunningQuery]:
         return self.bounds.query(request.tenant, self.executor)

@@ -21,6 +21,10 @@ class Executor(Protocol):
         """
         ...
 
+    def graph_size(self, tasks: int) -> int:
+        """Return how many tasks the Dask graph of so many scan tasks has at most: shares, each of several of them."""
+        ...
+
     def close(self) -> None:
         """Stop what the executor started; nothing is run afterwards."""
         ...

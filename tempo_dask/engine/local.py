@@ -64,13 +64,17 @@ class LocalExecutor:
         stop = cancelled if cancelled is not None else threading.Event()
         found = work.combine(())
         for wave in self._waves(work):
-            shares = min(len(wave), self.threads * _TASKS_PER_THREAD)
+            shares = self.graph_size(len(wave))
             graph = {("share", n): (_Share(work, wave[n::shares], stop),) for n in range(shares)}
             parts = cast("list[Partial]", dask.threaded.get(graph, list(graph), pool=self._scanners))
             found = work.combine([found, *parts])
             if work.is_complete is not None and work.is_complete(found, work.tasks[wave.stop :]):
                 break
         return found
+
+    def graph_size(self, tasks: int) -> int:
+        """Return how many shares so many tasks are dealt out to."""
+        return min(tasks, self.threads * _TASKS_PER_THREAD)
 
     def close(self) -> None:
         """Stop the threads."""

@@ -53,9 +53,11 @@ class RunningQuery(Executor):
     deadline: float  # on the clock of the event loop
     units_in_flight: int
     costs: dict[str, Cost] = field(default_factory=dict)
+    graph_tasks: int = 0  # of all graphs so far
 
     async def run(self, work: PartitionWork[Task, Partial]) -> Partial:
         """Return the combined result of the work. Raises DeadlineExceeded."""
+        self.graph_tasks += self.executor.graph_size(len(work.tasks))
         in_flight = min(self.units_in_flight, len(work.tasks))
         try:
             async with asyncio.timeout_at(self.deadline), self.memory.reserve(in_flight * work.task_bytes):
@@ -64,6 +66,10 @@ class RunningQuery(Executor):
             raise DeadlineExceeded from error
         self.costs[work.stage] = join_costs([self.costs.get(work.stage, Cost()), done.cost])
         return done.partial
+
+    def graph_size(self, tasks: int) -> int:
+        """Return how many tasks the Dask graph of so many scan tasks has."""
+        return self.executor.graph_size(tasks)
 
     def close(self) -> None:
         """Do nothing: the executor goes on for other queries."""

@@ -31,7 +31,7 @@ _NAME = Intrinsic(IntrinsicKind.NAME)
 
 async def search(request: SearchRequest, sources: SnapshotProvider, executor: Executor) -> SearchResult:
     """Return at most `request.limit` traces with a match, newest first."""
-    asked = await _Search.over(request, sources)
+    asked = await PlannedSearch.over(request, sources)
     matches = await executor.run(asked.work)
     return await asked.result(matches, executor)
 
@@ -40,7 +40,7 @@ async def stream_search(
     request: SearchRequest, sources: SnapshotProvider, executor: Executor
 ) -> AsyncIterator[SearchResult]:
     """Yield the same traces in the same order, each as soon as no newer one can come before it."""
-    asked = await _Search.over(request, sources)
+    asked = await PlannedSearch.over(request, sources)
     told = 0
     async for progress in in_waves(asked.work, executor):
         certain = settled(progress.found, progress.waiting)
@@ -50,7 +50,7 @@ async def stream_search(
 
 
 @dataclass(frozen=True, slots=True)
-class _Search:
+class PlannedSearch:
     """A search, planned: its first pass, and what to show of what that finds."""
 
     request: SearchRequest
@@ -58,12 +58,12 @@ class _Search:
     work: PartitionWork[ScanUnit, Matches]
 
     @classmethod
-    async def over(cls, request: SearchRequest, sources: SnapshotProvider) -> _Search:
+    async def over(cls, request: SearchRequest, sources: SnapshotProvider) -> PlannedSearch:
         """Return the search over all sources of the tenant, planned off the event loop."""
         return await asyncio.to_thread(cls.planned, request, await shards_of(sources, request.tenant))
 
     @classmethod
-    def planned(cls, request: SearchRequest, shards: tuple[Shard, ...]) -> _Search:
+    def planned(cls, request: SearchRequest, shards: tuple[Shard, ...]) -> PlannedSearch:
         """Return the search over some shards; no data are read."""
         newest = NewestTraces(request.limit, request.spans_per_set if request.query else 0)
         plan = _plan(request, newest)

@@ -13,9 +13,14 @@ from traceql.ast import Pipeline, SpansetChain, SpansetFilter, SpansetOperation
 from traceql.operators import LogicalOperator
 
 
-def may_match(stages: Iterable[PlanStage | Pipeline], meta: SourceMeta) -> bool:
+def may_match(stages: Iterable[PlanStage], meta: SourceMeta) -> bool:
     """Return False where some stage keeps nothing of the source."""
-    return all(_may_pass(stage, Binder(meta)) for stage in stages)
+    return hopeless_stage(stages, meta) is None
+
+
+def hopeless_stage(stages: Iterable[PlanStage], meta: SourceMeta) -> PlanStage | None:
+    """Return the first stage that keeps nothing of the source, as far as metadata tells."""
+    return next((stage for stage in stages if not _may_pass(stage, Binder(meta))), None)
 
 
 def _may_pass(stage: PlanStage | Pipeline, binder: Binder) -> bool:

@@ -10,10 +10,10 @@ from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
 from tempo_dask.api.contracts import Api
-from tempo_dask.api.http import metrics, operations, search, tags, traces
+from tempo_dask.api.http import explain, metrics, operations, search, tags, traces
 from tempo_dask.api.http.handler import TempoHandler
 
-_MODULES = (traces, search, tags, metrics, operations)
+_MODULES = (traces, search, tags, explain, metrics, operations)
 _MIB = 1 << 20
 
 
