@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test check check-all fmt lint type contracts bench clean
+.PHONY: help install demo serve test check check-all soak fmt lint type contracts bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -31,6 +31,9 @@ check: lint type contracts test ## what a change must pass
 
 check-all: lint type contracts install ## every test but the soak, also those that take long
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not soak'
+
+soak: install ## lives of a simulated node until SEEDS=1000000 are through
+	SEEDS=$(or $(SEEDS),1000000) $(BIN)/python -m pytest -x -s -m soak tests/simulation
 
 fmt: install ## format the code
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .

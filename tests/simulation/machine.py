@@ -1,0 +1,127 @@
+"""A machine that a seed drives: its disk, its clock, its random numbers, and who runs when."""
+
+from __future__ import annotations
+
+import errno
+import random
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
+
+from storage import stitch
+from storage.files import Entry
+from storage.local_objects import LocalStore
+from tempo_dask.physical.column_cache import DEFAULT_BYTES, PROCESS_CACHE
+from tests.ingest.numbered import START_NS
+from tests.simulation.scheduler import Scheduler
+from tests.storage.power_loss import PowerCut, PowerLossFiles
+
+DATA = Path("/no-such-place")
+SECOND_NS = 10**9
+
+#: Modules with locks that are held while files are read or written.
+_LOCKS = ("storage.wal", "storage.commit_log", "storage.block_store", "storage.block.reader", "tempo_dask.ingest.flush")
+
+
+class SimulatedFiles(PowerLossFiles):
+    """Every operation, also one that only reads, is a place where others may run or the plug may be pulled."""
+
+    def __init__(self, machine: Machine, seed: int) -> None:
+        super().__init__(seed=seed, clock=machine.clock)
+        self._machine = machine
+
+    def step(self, name: str, half_done=lambda rng: None) -> None:
+        self._machine.pause()
+        super().step(name, half_done)
+
+    def read(self, path: Path) -> bytes:
+        self._look()
+        return super().read(path)
+
+    def read_range(self, path: Path, start: int, stop: int) -> bytes:
+        self._look()
+        return super().read_range(path, start, stop)
+
+    def size(self, path: Path) -> int:
+        self._look()
+        return super().size(path)
+
+    def entries(self, path: Path) -> list[Entry]:
+        self._look()
+        return super().entries(path)
+
+    def _look(self) -> None:
+        self._machine.pause()
+        if self.cut_at is not None and self.operations >= self.cut_at:
+            raise PowerCut
+
+
+class SimulatedStore(LocalStore):
+    """A local store whose files cannot be mapped, for they are not really there."""
+
+    def local_path(self, key: str) -> None:
+        return None
+
+
+class Machine:
+    """Everything that a seed decides."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.now_ns = START_NS
+        self.files = SimulatedFiles(self, seed)
+        self.scheduler = Scheduler(self.rng)
+        self.files.make_folder(DATA)
+        self.files.sync_folder(DATA.parent)
+
+    def clock(self) -> int:
+        return self.now_ns
+
+    def monotonic(self) -> float:
+        return (self.now_ns - START_NS) / SECOND_NS
+
+    def pause(self) -> None:
+        """Some time goes by, and somebody else may run."""
+        self.now_ns += self.rng.randint(1, SECOND_NS // 20)
+        self.scheduler.pause()
+
+    def store(self) -> SimulatedStore:
+        return SimulatedStore(DATA / "blocks", files=self.files)
+
+    def arm(self) -> None:
+        """Choose what will go wrong in the life that begins."""
+        start = self.files.operations
+        self.files.cut_at = start + self.rng.randint(1, 900)
+        if self.rng.random() < 0.3:
+            failing = {start + self.rng.randint(1, 400) for _ in range(self.rng.randint(1, 4))}
+            self.files.failures = dict.fromkeys(failing, errno.ENOSPC)
+
+    def restart(self) -> None:
+        """Power is back, or the process was only killed."""
+        if self.rng.random() < 0.7:
+            self.files.pull_the_plug(self.rng.choice(["least", "most", "mixed"]))
+        self.files.cut_at = None
+        self.files.failures = {}
+
+    @contextmanager
+    def in_charge(self) -> Iterator[None]:
+        """Take the place of clocks, random numbers and locks in the code under test."""
+        for remembered in (stitch._stitchings, stitch._pairs):  # of a seed that ran before, ids come again
+            remembered.forget(lambda _key: True)
+        PROCESS_CACHE.resize(DEFAULT_BYTES)
+        clock = SimpleNamespace(time_ns=self.clock, monotonic=self.monotonic, sleep=lambda _s: self.pause())
+        with ExitStack() as stack:
+            stack.enter_context(mock.patch("uuid.uuid4", self._uuid))
+            stack.enter_context(mock.patch("storage.wal_segments.secrets.token_bytes", self.rng.randbytes))
+            stack.enter_context(mock.patch("storage.commit_log.random.uniform", return_value=0.0))
+            for module in ("storage.commit_log", "storage.local_objects", "storage.block_store"):
+                stack.enter_context(mock.patch(f"{module}.time", clock))
+            for module in _LOCKS:
+                stack.enter_context(mock.patch(f"{module}.threading", self.scheduler.threading_of_turns()))
+            yield
+
+    def _uuid(self) -> uuid.UUID:
+        return uuid.UUID(int=self.rng.getrandbits(128), version=4)
