@@ -15,6 +15,20 @@ class BadRequest(TempoDaskError):
     status = 400
 
 
+class Unauthorized(TempoDaskError):
+    """It is not known who asks."""
+
+    status = 401
+
+
+class NotAuthenticated(Unauthorized):
+    """Who asks has not shown what lets them in; `challenge` says how to."""
+
+    def __init__(self, challenge: str) -> None:
+        super().__init__("unauthorized")
+        self.challenge = challenge
+
+
 class NotFound(TempoDaskError):
     """There is nothing by that name."""
 

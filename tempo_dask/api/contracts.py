@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from re import Pattern
 from typing import Protocol, TypeAlias
 
 from tempo_dask.api.limits import RequestLimits
-from tempo_dask.engine.explain import Explanation
 from tempo_dask.engine.explain import Explanation
 from tempo_dask.engine.requests import (
     KeyValuesRequest,
@@ -37,10 +37,6 @@ class QueryEngine(Protocol):
 
     def stream_search(self, request: SearchRequest) -> AsyncIterator[SearchResult]:
         """Yield the same in parts, as they are found."""
-        ...
-
-    async def explain(self, request: SearchRequest) -> Explanation:
-        """Return how a search is answered."""
         ...
 
     async def explain(self, request: SearchRequest) -> Explanation:
@@ -112,9 +108,27 @@ def observe_nothing(_method: str, _route: str, _status: int, _seconds: float) ->
     """Let an answer pass unnoticed."""
 
 
+#: Returns whose spans a caller asks for, given the values of `X-Scope-OrgID`: one tenant, or several joined by `|`.
+TenantOf: TypeAlias = Callable[[Sequence[str]], str]
+#: Lets a caller pass, given the values of `Authorization`, or raises NotAuthenticated.
+Authenticate: TypeAlias = Callable[[Sequence[str]], None]
+
+
+def one_tenant(_values: Sequence[str]) -> str:
+    """Return the only tenant there is while tenancy is off."""
+    return "single-tenant"
+
+
+def let_pass(_values: Sequence[str]) -> None:
+    """Let everybody pass."""
+
+
 @dataclass(frozen=True, slots=True)
 class Api:
-    """All that the handlers share; `now_ns` is the clock, nanoseconds since 1970."""
+    """All that the handlers share; `now_ns` is the clock, nanoseconds since 1970.
+
+    `limits` are those of `tenant`: both are right in a copy made `for_tenant`.
+    """
 
     engine: QueryEngine
     operations: Operations
@@ -124,3 +138,14 @@ class Api:
     prefix: str = ""  # stands before every path that begins with /api/
     tenant: str = "single-tenant"
     version: str = ""
+    tenant_of: TenantOf = one_tenant
+    authenticate: Authenticate = let_pass
+    limits_of: Callable[[str], RequestLimits] | None = None
+    denied_urls: tuple[Pattern[str], ...] = ()  # of queries: path and query string are searched for them
+    timeout_s: float = 0.0  # for an answer over HTTP; 0 is none
+
+    def for_tenant(self, values: Sequence[str]) -> Api:
+        """Return the same for whom the values of `X-Scope-OrgID` name. Raises Unauthorized, BadRequest."""
+        tenant = self.tenant_of(values)
+        limits = self.limits if self.limits_of is None else self.limits_of(tenant)
+        return replace(self, tenant=tenant, limits=limits)

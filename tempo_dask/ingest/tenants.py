@@ -33,13 +33,19 @@ def tenant_of(values: Sequence[str]) -> str:
     if len(values) != 1:
         msg = "no org id"
         raise Unavailable(msg)
-    ids = sorted({part.partition(":")[0] for part in values[0].split("|")})
-    for tenant in ids:
-        _require_valid(tenant)
+    ids = tenant_ids(values[0])
     if len(ids) > 1:
         msg = "multiple org IDs present"
         raise BadRequest(msg)
     return ids[0]
+
+
+def tenant_ids(value: str) -> list[str]:
+    """Return the tenants that a header names, each once, in order. Raises BadRequest where one is wrong."""
+    ids = sorted({part.partition(":")[0] for part in value.split("|")})
+    for tenant in ids:
+        _require_valid(tenant)
+    return ids
 
 
 def _require_valid(tenant: str) -> None:

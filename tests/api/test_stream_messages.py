@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 import numpy as np
@@ -11,6 +12,7 @@ from tempo_dask.api.grpc import messages
 from tempo_dask.api.grpc.messages import cut, paced, sized
 from tempo_dask.api.grpc.untold import Untold
 from tempo_dask.engine.results import QueryMetrics, RangeResult, Series
+from tempo_dask.errors import QueryFailed
 
 NAN = float("nan")
 
@@ -29,7 +31,58 @@ async def test_what_comes_quickly_is_one_message() -> None:
 
 
 async def test_what_comes_slowly_is_sent_as_it_comes() -> None:
-    assert [part async for part in paced(parts_of(3), joined, every_s=0)] == [(0,), (1,), (2,)]
+    async def slow() -> AsyncIterator[tuple[int, ...]]:
+        async for part in parts_of(3):
+            yield part
+            await asyncio.sleep(0.1)
+
+    assert [part async for part in paced(slow(), joined, every_s=0.02)] == [(0,), (1,), (2,)]
+
+
+async def test_parts_are_taken_while_the_receiver_is_slow() -> None:
+    """What the parts come from is free again, whenever the receiver goes on."""
+    ended = asyncio.Event()
+
+    async def parts() -> AsyncIterator[tuple[int, ...]]:
+        async for part in parts_of(4):
+            yield part
+            await asyncio.sleep(0.01)
+        ended.set()
+
+    stream = paced(parts(), joined, every_s=0.001)
+    first = await anext(stream)
+    await asyncio.wait_for(ended.wait(), 5)
+    assert first + await anext(stream) == (0, 1, 2, 3)
+    await stream.aclose()
+
+
+async def test_the_source_ends_when_nobody_receives() -> None:
+    cancelled = asyncio.Event()
+
+    async def parts() -> AsyncIterator[tuple[int, ...]]:
+        yield (0,)
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    stream = paced(parts(), joined, every_s=0.001)
+    await anext(stream)
+    await stream.aclose()
+    assert cancelled.is_set()
+
+
+async def test_an_error_ends_the_stream_after_what_came_before() -> None:
+    async def parts() -> AsyncIterator[tuple[int, ...]]:
+        yield (0,)
+        await asyncio.sleep(0.02)
+        raise QueryFailed("no more")
+
+    stream = paced(parts(), joined, every_s=0.001)
+    assert await anext(stream) == (0,)
+    with pytest.raises(QueryFailed):
+        await anext(stream)
 
 
 async def test_nothing_found_is_a_message_where_the_stream_says_so() -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from typing import TypeVar
 
 #: A message is sent at most so often, but for the last one.
@@ -17,20 +16,30 @@ Result = TypeVar("Result")
 
 async def paced(
     parts: AsyncIterator[Result], join: Callable[[Sequence[Result]], Result], every_s: float = EVERY_S
-) -> AsyncIterator[Result]:
-    """Yield parts joined to one for each half second; nothing is read ahead while the receiver is slow."""
-    loop = asyncio.get_running_loop()
+) -> AsyncGenerator[Result, None]:
+    """Yield what has come in each half second, joined.
+
+    Parts are taken as they come, also while the receiver is slow: it then holds back nothing but its own answer, and
+    no place among the running queries. Whoever stops receiving stops the source of the parts.
+    """
     gathered: list[Result] = []
-    due = loop.time() + every_s
-    async with aclosing(parts):  # type: ignore[type-var]  # the engine's streams are generators
+
+    async def gather() -> None:
         async for part in parts:
-            gathered.append(part)
-            if loop.time() >= due:
-                yield join(gathered)
-                gathered = []
-                due = loop.time() + every_s
-    if gathered:
-        yield join(gathered)
+            gathered[:] = [join([*gathered, part])]
+
+    gathering = asyncio.ensure_future(gather())
+    try:
+        while not gathering.done():
+            await asyncio.wait([gathering], timeout=every_s)
+            if gathered and not gathering.done():
+                yield gathered.pop()
+        await gathering
+        if gathered:
+            yield gathered.pop()
+    finally:
+        gathering.cancel()
+        await asyncio.gather(gathering, return_exceptions=True)
 
 
 def sized(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
@@ -36,14 +37,16 @@ from tempo_dask.api.pb.tempo_pb2 import (
     SearchTagValuesRequest,
 )
 from tempo_dask.engine.results import KeyValuesResult, RangeResult, SearchResult, TagNamesResult, TagValuesResult
-from tempo_dask.errors import BadRequest, TempoDaskError
+from tempo_dask.errors import BadRequest, NotAuthenticated, TempoDaskError
 from traceql import TraceQLError
 
 SERVICE = "tempopb.StreamingQuerier"
+TENANT_KEY = "x-scope-orgid"
+AUTHORIZATION_KEY = "authorization"
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, bytes]
-#: Answers a request of a tenant in messages.
-Answer: TypeAlias = Callable[[Any, str], AsyncIterator[bytes]]
+#: Answers a request, with the API as its caller may use it, in messages.
+Answer: TypeAlias = Callable[[Any, Api], AsyncGenerator[bytes, None]]
 Result = TypeVar("Result")
 
 _CODES = {
@@ -55,10 +58,14 @@ _CODES = {
 
 
 class StreamingQuerier:
-    """Streams what the engine finds as it finds it; errors end a stream with the code and text that clients know."""
+    """Streams what the engine finds as it finds it; errors end a stream with the code and text that clients know.
 
-    def __init__(self, api: Api) -> None:
+    A client that does not take a message for `write_timeout_s` is given up.
+    """
+
+    def __init__(self, api: Api, *, write_timeout_s: float = 30.0) -> None:
         self._api = api
+        self._write_timeout_s = write_timeout_s
 
     def handler(self) -> grpc.GenericRpcHandler:
         """Return what to add to a server."""
@@ -81,74 +88,89 @@ class StreamingQuerier:
             },
         )
 
-    async def _answered(
-        self, answer: Answer, refusals_are_unknown: bool, request: Message, context: Context
-    ) -> AsyncIterator[bytes]:
+    async def _answered(self, answer: Answer, refusals_are_unknown: bool, request: Message, context: Context) -> None:
         """Stream an answer, or end with its error; clients of metrics know every refusal as `UNKNOWN`."""
         try:
-            async for message in answer(request, self._api.tenant):
-                yield message
+            self._api.authenticate(_values(context, AUTHORIZATION_KEY))
+            api = self._api.for_tenant(_values(context, TENANT_KEY))
+        except NotAuthenticated as error:
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, str(error))
+        except TempoDaskError as error:
+            await context.abort(_code(error.status), str(error))
+        try:
+            await self._send(answer(request, api), context)
         except TraceQLError as error:
             await context.abort(_code(HTTPStatus.BAD_REQUEST, refusals_are_unknown), str(error))
         except TempoDaskError as error:
             end = "\n" if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR else ""
             await context.abort(_code(error.status, refusals_are_unknown), f"{error}{end}")
+        except TimeoutError:
+            await context.abort(grpc.StatusCode.CANCELLED, "the answer is not read")
 
-    async def _search(self, request: SearchRequest, tenant: str) -> AsyncIterator[bytes]:
-        api = self._api
-        asked = decode_search(arguments.of_search(request), tenant, api.now_ns(), api.limits)
-        async for found in paced(api.engine.stream_search(asked), _join_traces):
-            for message in await _messages(found, encode_search_protobuf, _halves_of_traces):
-                yield message
+    async def _send(self, messages: AsyncGenerator[bytes, None], context: Context) -> None:
+        """Send messages as fast as they are read. Raises TimeoutError where one is not."""
+        async with aclosing(messages):
+            async for message in messages:
+                async with asyncio.timeout(self._write_timeout_s):
+                    await context.write(message)
 
-    async def _tags(self, request: SearchTagsRequest, tenant: str) -> AsyncIterator[bytes]:
+    @staticmethod
+    def _search(request: SearchRequest, api: Api) -> AsyncGenerator[bytes, None]:
+        asked = decode_search(arguments.of_search(request), api.tenant, api.now_ns(), api.limits)
+        return _messages(api.engine.stream_search(asked), _join_traces, encode_search_protobuf, _halves_of_traces)
+
+    @staticmethod
+    def _tags(request: SearchTagsRequest, api: Api) -> AsyncGenerator[bytes, None]:
         """One list of all scopes is sent at once: a name that is new in one scope may be known of another."""
-        api = self._api
-        asked = decode_tag_names(arguments.of_tags(request), tenant, api.now_ns(), api.limits)
-        yield encode_tags_protobuf(asked, await api.engine.tag_names(asked))
+        asked = decode_tag_names(arguments.of_tags(request), api.tenant, api.now_ns(), api.limits)
+        return _messages(
+            _alone(api.engine.tag_names(asked)), _last, partial(encode_tags_protobuf, asked), _halves_of_names
+        )
 
-    async def _tags_v2(self, request: SearchTagsRequest, tenant: str) -> AsyncIterator[bytes]:
-        api = self._api
-        asked = decode_tag_names(arguments.of_tags(request), tenant, api.now_ns(), api.limits)
-        async for found in paced(api.engine.stream_tag_names(asked), _join_names):
-            yield encode_tags_v2_protobuf(found)
+    @staticmethod
+    def _tags_v2(request: SearchTagsRequest, api: Api) -> AsyncGenerator[bytes, None]:
+        asked = decode_tag_names(arguments.of_tags(request), api.tenant, api.now_ns(), api.limits)
+        return _messages(api.engine.stream_tag_names(asked), _join_names, encode_tags_v2_protobuf, _halves_of_names)
 
-    async def _tag_values(self, request: SearchTagValuesRequest, tenant: str) -> AsyncIterator[bytes]:
-        api = self._api
+    @staticmethod
+    def _tag_values(request: SearchTagValuesRequest, api: Api) -> AsyncGenerator[bytes, None]:
         parameters = arguments.of_tag_values(request)
-        asked = decode_key_values(_name(request), parameters, tenant, api.now_ns(), api.limits)
-        async for found in paced(api.engine.stream_key_values(asked), _join_values):
-            for message in await _messages(found, encode_key_values_protobuf, _halves_of_values):
-                yield message
+        asked = decode_key_values(_name(request), parameters, api.tenant, api.now_ns(), api.limits)
+        return _messages(
+            api.engine.stream_key_values(asked), _join_values, encode_key_values_protobuf, _halves_of_values
+        )
 
-    async def _tag_values_v2(self, request: SearchTagValuesRequest, tenant: str) -> AsyncIterator[bytes]:
-        api = self._api
+    @staticmethod
+    def _tag_values_v2(request: SearchTagValuesRequest, api: Api) -> AsyncGenerator[bytes, None]:
         parameters = arguments.of_tag_values(request)
-        asked = decode_tag_values(_name(request), parameters, tenant, api.now_ns(), api.limits)
-        async for found in paced(api.engine.stream_tag_values(asked), _join_values):
-            for message in await _messages(found, encode_tag_values_protobuf, _halves_of_values):
-                yield message
+        asked = decode_tag_values(_name(request), parameters, api.tenant, api.now_ns(), api.limits)
+        return _messages(
+            api.engine.stream_tag_values(asked), _join_values, encode_tag_values_protobuf, _halves_of_values
+        )
 
-    async def _query_range(self, request: QueryRangeRequest, tenant: str) -> AsyncIterator[bytes]:
-        api = self._api
-        asked = decode_query_range(arguments.of_range(request), tenant, api.now_ns(), api.limits)
-        untold = Untold()
-        async for found in paced(api.engine.stream_range(asked), _last):
-            for message in await _messages(untold.of(found), encode_query_range_protobuf, _halves_of_series):
-                yield message
+    @staticmethod
+    def _query_range(request: QueryRangeRequest, api: Api) -> AsyncGenerator[bytes, None]:
+        asked = decode_query_range(arguments.of_range(request), api.tenant, api.now_ns(), api.limits)
+        return _messages(
+            api.engine.stream_range(asked), _last, encode_query_range_protobuf, _halves_of_series, Untold().of
+        )
 
-    async def _query_instant(self, request: QueryInstantRequest, tenant: str) -> AsyncIterator[bytes]:
-        api = self._api
+    @staticmethod
+    def _query_instant(request: QueryInstantRequest, api: Api) -> AsyncGenerator[bytes, None]:
         if request.query and not request.start:
             msg = "start required"
             raise BadRequest(msg)
-        asked = decode_query_instant(arguments.of_instant(request), tenant, api.now_ns(), api.limits)
-        found = await api.engine.query_range(asked)
-        for message in await _messages(found, encode_query_instant_protobuf, _halves_of_series):
-            yield message
+        asked = decode_query_instant(arguments.of_instant(request), api.tenant, api.now_ns(), api.limits)
+        return _messages(_alone(api.engine.query_range(asked)), _last, encode_query_instant_protobuf, _halves_of_series)
 
 
-def _code(status: int, refusals_are_unknown: bool) -> grpc.StatusCode:
+def _values(context: Context, key: str) -> list[str]:
+    """Return the values of a key of the call's metadata."""
+    found = context.invocation_metadata() or ()
+    return [value if isinstance(value, str) else value.decode(errors="replace") for name, value in found if name == key]
+
+
+def _code(status: int, refusals_are_unknown: bool = False) -> grpc.StatusCode:
     if status == HTTPStatus.BAD_REQUEST and refusals_are_unknown:
         return grpc.StatusCode.UNKNOWN
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -164,14 +186,29 @@ def _name(request: SearchTagValuesRequest) -> str:
 
 
 async def _messages(
-    result: Result, encode: Callable[[Result], bytes], halves: Callable[[Result], tuple[Result, ...]]
+    parts: AsyncIterator[Result],
+    join: Callable[[Sequence[Result]], Result],
+    encode: Callable[[Result], bytes],
+    halves: Callable[[Result], tuple[Result, ...]],
+    untold: Callable[[Result], Result] | None = None,
+) -> AsyncGenerator[bytes, None]:
+    """Yield parts of an answer as messages, encoded off the event loop; `untold` leaves out what was told before."""
+    async with aclosing(paced(parts, join)) as joined:
+        async for part in joined:
+            news = part if untold is None else untold(part)
+            for message in await asyncio.to_thread(_sized, news, encode, halves):
+                yield message
+
+
+def _sized(
+    part: Result, encode: Callable[[Result], bytes], halves: Callable[[Result], tuple[Result, ...]]
 ) -> Sequence[bytes]:
-    """Encode off the event loop."""
+    return list(sized(part, encode, halves))
 
-    def encoded() -> Iterator[bytes]:
-        return sized(result, encode, halves)
 
-    return await asyncio.to_thread(lambda: list(encoded()))
+async def _alone(verb: Awaitable[Result]) -> AsyncIterator[Result]:
+    """Yield an answer that has no parts."""
+    yield await verb
 
 
 def _join_traces(parts: Sequence[SearchResult]) -> SearchResult:
@@ -188,6 +225,18 @@ def _join_names(parts: Sequence[TagNamesResult]) -> TagNamesResult:
     return replace(parts[-1], scopes={scope: tuple(sorted(of_scope)) for scope, of_scope in names.items()})
 
 
+def _halves_of_names(result: TagNamesResult) -> tuple[TagNamesResult, ...]:
+    names = [(scope, name) for scope, of_scope in result.scopes.items() for name in of_scope]
+    return tuple(replace(result, scopes=_by_scope(half)) for half in cut(names))
+
+
+def _by_scope(names: Sequence[tuple[str, str]]) -> Mapping[str, tuple[str, ...]]:
+    scopes: dict[str, list[str]] = {}
+    for scope, name in names:
+        scopes.setdefault(scope, []).append(name)
+    return {scope: tuple(of_scope) for scope, of_scope in scopes.items()}
+
+
 Values = TypeVar("Values", KeyValuesResult, TagValuesResult)
 
 
@@ -199,7 +248,7 @@ def _halves_of_values(result: Values) -> tuple[Values, ...]:
     return tuple(replace(result, values=tuple(half)) for half in cut(result.values))
 
 
-def _last(parts: Sequence[RangeResult]) -> RangeResult:
+def _last(parts: Sequence[Result]) -> Result:
     """Of results that grow the last one says all."""
     return parts[-1]
 

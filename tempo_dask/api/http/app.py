@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from http import HTTPStatus
+from typing import Any
 
 from tornado.httpserver import HTTPServer
 from tornado.web import Application
@@ -13,7 +14,9 @@ from tempo_dask.api.contracts import Api
 from tempo_dask.api.http import explain, metrics, operations, search, tags, traces
 from tempo_dask.api.http.handler import TempoHandler
 
-_MODULES = (traces, search, tags, explain, metrics, operations)
+_QUERIES = (traces, search, tags, explain, metrics)
+_MODULES = (*_QUERIES, operations)
+_OPEN_PATHS = frozenset({"/ready"})  # what orchestrators probe
 _MIB = 1 << 20
 
 
@@ -35,9 +38,13 @@ def clean_path(path: str) -> str:
 
 def make_app(api: Api) -> Application:
     """Return the application that answers queries and operators."""
-    shared = {"api": api}
+    shared: dict[str, Any] = {"api": api}
     found = [
-        (re.escape(api.prefix) + path if path.startswith("/api/") else path, handler, shared)
+        (
+            re.escape(api.prefix) + path if path.startswith("/api/") else path,
+            handler,
+            {**shared, "is_query": module in _QUERIES, "is_open": path in _OPEN_PATHS},
+        )
         for module in _MODULES
         for path, handler in module.routes
     ]

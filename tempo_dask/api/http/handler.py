@@ -15,7 +15,7 @@ from tornado.web import HTTPError, RequestHandler
 from tempo_dask.api.contracts import Api
 from tempo_dask.api.decode_arguments import Arguments
 from tempo_dask.engine.results import QueryMetrics
-from tempo_dask.errors import TempoDaskError
+from tempo_dask.errors import BadRequest, NotAuthenticated, TempoDaskError
 from traceql import TraceQLError
 
 
@@ -44,6 +44,10 @@ _ACCEPTED: tuple[tuple[str, Shape], ...] = (
 #: Says why an answer is partial.
 _PARTIAL = "X-Tempo-Partial"
 _NOT_PRINTABLE = re.compile("[^ -~]")
+_DENIED = (
+    "Invalid request {}. This query has been identified as one that destabilizes our system. "
+    "Contact your system administrator for more information"
+)
 _CLIENT_LEFT = 499
 _GZIP_FROM_BYTES = 1024
 _GZIP_LEVEL = 1  # answers are mostly repeated keys: higher levels take 3 times as long for a tenth less
@@ -63,9 +67,11 @@ class TempoHandler(RequestHandler):
     route = "other"
     _verb: asyncio.Future[Any] | None = None
 
-    def initialize(self, api: Api) -> None:
-        """Take what all handlers share."""
+    def initialize(self, api: Api, *, is_query: bool = False, is_open: bool = False) -> None:
+        """Take what all handlers share; a query has a tenant, and what is open asks nobody who they are."""
         self.api = api
+        self._is_query = is_query
+        self._is_open = is_open
 
     async def answer(self, *_path: str) -> None:
         """Answer the request; the argument holds the captured parts of the path."""
@@ -74,11 +80,34 @@ class TempoHandler(RequestHandler):
     async def get(self, *path: str) -> None:
         """Answer, and turn errors into their status and text."""
         try:
-            await self.answer(*path)
+            self._admit()
+            async with asyncio.timeout(self.api.timeout_s if self._is_query and self.api.timeout_s else None):
+                await self.answer(*path)
+        except NotAuthenticated as error:
+            self.set_header("WWW-Authenticate", error.challenge)
+            self.refuse(error.status, str(error))
+        except TimeoutError:
+            self.set_status(HTTPStatus.SERVICE_UNAVAILABLE)
+            self.say("unable to process request in the configured timeout")
         except TempoDaskError as error:
             self.refuse(error.status, str(error))
         except TraceQLError as error:
             self.refuse(HTTPStatus.BAD_REQUEST, str(error))
+
+    def _admit(self) -> None:
+        """Find out who asks, and for whose spans. Raises Unauthorized, BadRequest."""
+        headers = self.request.headers
+        if not self._is_open:
+            self.api.authenticate(headers.get_list("Authorization"))
+        if self._is_query:
+            self._require_allowed_url()
+            self.api = self.api.for_tenant(headers.get_list("X-Scope-OrgID"))
+
+    def _require_allowed_url(self) -> None:
+        """Refuse what an operator does not want to be asked. Raises BadRequest."""
+        url = self.request.uri or ""
+        if any(pattern.search(url) for pattern in self.api.denied_urls):
+            raise BadRequest(_DENIED.format(url))
 
     head = post = put = patch = delete = options = get
 
