@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests import oracle
 from tests.oracle_fields import At, evaluate
@@ -58,6 +58,25 @@ class Steps:
 def series(query: Query, spans: Sequence[Span], steps: Steps) -> Answer:
     """What a metrics query answers."""
     return _answer(query.root, spans, steps)
+
+
+def ranked(query: Query, spans: Sequence[Span], steps: Steps) -> Answer:
+    """Quantiles as the values of spans that have this rank, none of them rounded to a bucket; 0 of nothing."""
+    assert isinstance(query.root, MetricsQuery)
+    aggregate = query.root.function
+    assert isinstance(aggregate, MetricsAggregate)
+    plain = replace(aggregate, function=MetricsFunction.SUM)
+    groups = _values_by_group(query, plain, spans, steps)
+    return [
+        ((*_group_labels(aggregate, group), ("p", p)), [_of_rank(values, p) for values in found])
+        for group, found in groups.items()
+        for p in aggregate.quantiles
+    ]
+
+
+def _of_rank(values: list[Static], p: float) -> float:
+    numbers = sorted(float(value.value) for value in values)  # type: ignore[arg-type]  # numbers
+    return numbers[max(math.ceil(p * len(numbers)), 1) - 1] if numbers else 0.0
 
 
 def _answer(root: object, spans: Sequence[Span], steps: Steps) -> Answer:

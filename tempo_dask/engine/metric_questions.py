@@ -11,8 +11,10 @@ from tempo_dask.engine.executors import Executor
 from tempo_dask.engine.exemplars import ByLabels, answered_exemplars
 from tempo_dask.engine.results import Series
 from tempo_dask.engine.series import finished_series
+from tempo_dask.physical.cells import answerable
 from tempo_dask.physical.exemplars import choose, exemplar_work
 from tempo_dask.physical.metric_compare import ComparePartial, compare_work
+from tempo_dask.physical.metric_functions import metric_function
 from tempo_dask.physical.series import SeriesPartial, series_work, with_zeros
 from tempo_dask.physical.units import ScanUnit, Shard
 from tempo_dask.physical.work import PartitionWork
@@ -46,6 +48,10 @@ class Question(Protocol[Found]):
         """Return the series of all that was found."""
         ...
 
+    def is_cut(self, found: Found) -> bool:
+        """Return whether there were more series than an answer has room for."""
+        ...
+
 
 def question(plan: Plan, shards: Sequence[Shard]) -> Question[Any]:
     """Return what a plan asks of some shards; no data are read."""
@@ -73,11 +79,15 @@ class _OverTime(Question[SeriesPartial]):
         shown = await executor.run(exemplar_work(self.plan, found.exemplars, self.work.tasks))
         return self._finished(found, answered_exemplars(choose(found.exemplars, shown), shown, self.output))
 
+    def is_cut(self, found: SeriesPartial) -> bool:
+        """Return whether there were more groups than an answer has room for."""
+        return answerable(metric_function(self.output), found.cells, self.output.step_count).is_cut
+
     def _finished(self, found: SeriesPartial, exemplars: ByLabels) -> Sequence[Series]:
         return (
             []
             if self.plan.is_empty
-            else finished_series(with_zeros(found, self.output), self.plan, self.output, exemplars)
+            else finished_series(with_zeros(found.cells, self.output), self.plan, self.output, exemplars)
         )
 
 
@@ -95,3 +105,7 @@ class _Compared(Question[ComparePartial]):
     async def answer(self, found: ComparePartial, executor: Executor) -> Sequence[Series]:  # noqa: ARG002  # as others
         """Return the series of all that was found."""
         return compared_series(found, self.output)
+
+    def is_cut(self, found: ComparePartial) -> bool:  # noqa: ARG002  # as others
+        """Return False: the values that are shown are the most frequent ones anyway."""
+        return False

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tempo_dask.engine.executors import Executor
-from tempo_dask.engine.metric_questions import question
+from tempo_dask.engine.metric_questions import Found, Question, question
 from tempo_dask.engine.requests import RangeRequest
 from tempo_dask.engine.results import QueryMetrics, RangeResult, Series
 from tempo_dask.engine.second_stages import apply_second_stages
@@ -26,6 +26,7 @@ _TOO_MANY = (
     "Response exceeds maximum series limit of {}, a partial response is returned. "
     "Warning: the accuracy of each individual value is not guaranteed."
 )
+_TOO_MANY_GROUPS = "The query has more series than one answer has room for; those that count most spans are returned."
 
 
 async def query_range(request: RangeRequest, sources: SnapshotProvider, executor: Executor) -> RangeResult:
@@ -48,17 +49,14 @@ async def stream_range(
     asked = question(plan.plan, shards)
     told = request.end_ns
     async for progress in in_waves(asked.work, executor):
-        settled_ns = _settled(progress.waiting, request)
+        found, settled_ns = progress.found, _settled(progress.waiting, request)
         if not progress.waiting:
-            answer = await asked.answer(progress.found, executor)
-            yield _result(
-                request, _Answer(_after(plan, answer), _cost(asked.work.tasks, progress.found.inspected_spans))
-            )
+            yield _result(request, _answered(plan, asked, found, await asked.answer(found, executor)))
         elif settled_ns < told:
             told = settled_ns
-            series = [_since(one, settled_ns, request) for one in asked.series(progress.found)]
-            cost = _cost(asked.work.tasks, progress.found.inspected_spans)
-            yield _result(request, _Answer(_after(plan, series), cost))
+            series = [_since(one, settled_ns, request) for one in asked.series(found)]
+            seen = [one for one in series if not np.isnan(one.values).all()]
+            yield _result(request, _answered(plan, asked, found, seen))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +65,7 @@ class _Answer:
 
     series: tuple[Series, ...]
     metrics: QueryMetrics
+    is_cut: bool = False  # whether there were more series than one answer has room for
 
 
 async def _planned(request: RangeRequest, sources: SnapshotProvider) -> tuple[MetricsPlan, tuple[Shard, ...]]:
@@ -82,15 +81,16 @@ async def _answer(plan: MetricsPlan, shards: tuple[Shard, ...], executor: Execut
     if isinstance(plan, SeriesPlan):
         asked = await asyncio.to_thread(question, plan.plan, shards)
         found = await executor.run(asked.work)
-        series = await asked.answer(found, executor)
-        return _Answer(_after(plan, series), _cost(asked.work.tasks, found.inspected_spans))
+        return _answered(plan, asked, found, await asked.answer(found, executor))
     lhs, rhs = await _answer(plan.lhs, shards, executor), await _answer(plan.rhs, shards, executor)
     joined = combined(plan.op, lhs.series, rhs.series)
-    return _Answer(_after(plan, joined), _sum(lhs.metrics, rhs.metrics))
+    series = apply_second_stages(plan.second, joined)
+    return _Answer(series, _sum(lhs.metrics, rhs.metrics), lhs.is_cut or rhs.is_cut)
 
 
-def _after(plan: MetricsPlan, series: Sequence[Series]) -> tuple[Series, ...]:
-    return apply_second_stages(plan.second, series)
+def _answered(plan: SeriesPlan, asked: Question[Found], found: Found, series: Sequence[Series]) -> _Answer:
+    cost = _cost(asked.work.tasks, found.inspected_spans)
+    return _Answer(apply_second_stages(plan.second, series), cost, asked.is_cut(found))
 
 
 def _settled(waiting: Sequence[ScanUnit], request: RangeRequest) -> int:
@@ -112,7 +112,7 @@ def _result(request: RangeRequest, answer: _Answer) -> RangeResult:
     count = -((request.start_ns - request.end_ns) // request.step_ns)
     times_ns = request.start_ns + np.arange(1, count + 1) * request.step_ns
     if not request.max_series or len(answer.series) <= request.max_series:
-        return RangeResult(times_ns, answer.series, answer.metrics)
+        return RangeResult(times_ns, answer.series, answer.metrics, _TOO_MANY_GROUPS if answer.is_cut else "")
     message = _TOO_MANY.format(request.max_series)
     return RangeResult(times_ns, answer.series[: request.max_series], answer.metrics, message)
 

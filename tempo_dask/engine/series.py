@@ -11,21 +11,34 @@ import numpy.typing as npt
 from tempo_dask.engine.exemplars import ByLabels, step_of
 from tempo_dask.engine.labels import series_labels, series_order
 from tempo_dask.engine.results import Exemplar, Series
+from tempo_dask.physical.cells import Cells, answerable
+from tempo_dask.physical.groups import LabelSet
+from tempo_dask.physical.metric_function import Samples
 from tempo_dask.physical.metric_functions import metric_function
-from tempo_dask.physical.series import SeriesPartial
+from tempo_dask.physical.metric_sketch import is_sketched, sketch_quantiles
 from tempo_dask.plan.nodes import Plan, TimeSeries
 
 
-def finished_series(found: SeriesPartial, plan: Plan, series: TimeSeries, exemplars: ByLabels) -> list[Series]:
+def finished_series(found: Cells, plan: Plan, series: TimeSeries, exemplars: ByLabels) -> list[Series]:
     """Return the series that have a sample, in the order in which they are shown."""
     answer = []
-    samples = list(metric_function(series.aggregate.function).finish(found.planes, series))
-    for row, labels in enumerate(found.labels):
+    labels_found, samples = _samples(found, series)
+    for row, labels in enumerate(labels_found):
         members = [(added, values[row]) for added, values in samples if not np.isnan(values[row]).all()]
         shared = _shared_out(exemplars.get(labels, ()), [values for _, values in members], plan, series)
         for (added, values), its_exemplars in zip(members, shared, strict=True):
             answer.append(Series(series_labels(series.aggregate, labels, added), values, its_exemplars))
     return sorted(answer, key=series_order)
+
+
+def _samples(found: Cells, series: TimeSeries) -> tuple[tuple[LabelSet, ...], list[Samples]]:
+    """Return the label sets, and the samples of each of them for each series that they have."""
+    function, steps = metric_function(series), series.step_count
+    kept = answerable(function, found, steps)
+    planes = kept.dense(function, steps)
+    if is_sketched(series):
+        return sketch_quantiles(kept.labels, planes, series)
+    return kept.labels, list(function.finish(planes, series))
 
 
 def _shared_out(
@@ -36,7 +49,7 @@ def _shared_out(
     Where a sample only counts spans, exemplars take its value.
     """
     found: list[list[Exemplar]] = [[] for _ in members]
-    is_valued = metric_function(series.aggregate.function).is_valued
+    is_valued = metric_function(series).is_valued
     for exemplar in exemplars if members else ():
         step = step_of(exemplar, plan.window.start_ns, series)
         distances = [abs(values[step] - exemplar.value) for values in members]

@@ -55,11 +55,11 @@ def group_by(operands: Sequence[Operand], reader: UnitReader) -> Groups:
     """Return the groups of the spans of a unit by the values of all operands."""
     groups = Groups.of(np.zeros(reader.row_count("spans"), np.int32), ((),))
     for operand in operands:
-        groups = _product(groups, _groups_of(operand, reader))
+        groups = product(groups, _groups_of(operand, reader))
     return groups
 
 
-def _product(left: Groups, right: Groups) -> Groups:
+def product(left: Groups, right: Groups) -> Groups:
     """Group by both; only combinations that occur are numbered."""
     if left.labels == ((),):
         return right

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from tempo_dask.physical.all_stages import apply_stages
+from tempo_dask.physical.cells import Cells, filled, join_cells
 from tempo_dask.physical.exemplars import Candidates, candidates, join_candidates
-from tempo_dask.physical.groups import Groups, LabelSet, group_by, without_arrays
-from tempo_dask.physical.metric_function import MetricFunction, Planes, Spans
+from tempo_dask.physical.groups import Groups, group_by, without_arrays
+from tempo_dask.physical.metric_function import Spans
 from tempo_dask.physical.metric_functions import metric_function
+from tempo_dask.physical.metric_sketch import is_sketched, sketched
 from tempo_dask.physical.operands import numeric, scalars, values_in
 from tempo_dask.physical.spansets import Spansets, UnitScan, all_spans
 from tempo_dask.physical.units import ScanUnit, Shard, decoded_bytes, units_of
@@ -24,10 +26,9 @@ from traceql.operators import MetricsFunction
 
 @dataclass(frozen=True, slots=True)
 class SeriesPartial:
-    """Cells of each label set that occurred, a row each in every plane; and the exemplars chosen so far."""
+    """Cells of each label set that occurred, and the exemplars chosen so far."""
 
-    labels: tuple[LabelSet, ...]
-    planes: Planes
+    cells: Cells = field(default_factory=Cells)
     exemplars: Candidates = ()
     inspected_spans: int = 0
 
@@ -52,7 +53,7 @@ class SeriesChunk:
         spansets = apply_stages(self.plan.stages, all_spans(unit, scan, None), scan)
         inspected = scan.reader.row_count("spans")
         if spansets.is_empty:
-            return SeriesPartial((), (), (), inspected)
+            return SeriesPartial(inspected_spans=inspected)
         return self._fill(spansets, scan, number)
 
     def _fill(self, spansets: Spansets, scan: UnitScan, number: int) -> SeriesPartial:
@@ -62,56 +63,30 @@ class SeriesChunk:
         operand = aggregate.operand
         values = None if operand is None else scalars(values_in(scan.binder.operand(operand), "spans", reader))
         valued = spansets.mask if values is None else spansets.mask & numeric(values).present()
-        function = metric_function(aggregate.function)
-        planes = function.fill(self._spans(spansets, starts, groups), values)
-        used = _used(planes)
-        return SeriesPartial(
-            tuple(groups.labels[code] for code in used.tolist()),
-            tuple(plane[used] for plane in planes),
-            candidates(self.series.exemplars, window, valued, groups, reader, number),
-            reader.row_count("spans"),
-        )
+        chosen = candidates(self.series.exemplars, window, valued, groups, reader, number)
+        if values is not None and is_sketched(self.series):
+            groups, numbers = sketched(groups, values)
+            spansets = spansets.only(numbers)
+        cells = filled(metric_function(self.series), self._spans(spansets, starts, groups), values)
+        return SeriesPartial(cells, chosen, reader.row_count("spans"))
 
     def _spans(self, spansets: Spansets, starts: npt.NDArray[np.int64], groups: Groups) -> Spans:
         series = self.series
         return Spans(spansets.mask, starts, groups, self.plan.window.start_ns, series.step_ns, series.step_count)
 
 
-def _used(planes: Planes) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Return the groups that have something to count."""
-    counts = planes[-1]
-    return np.flatnonzero(counts.reshape(len(counts), -1).any(axis=1))
-
-
 def join_series(partials: Iterable[SeriesPartial], *, series: TimeSeries) -> SeriesPartial:
-    """Return one table of series: cells of equal label sets are joined as the function says."""
+    """Return one table of series, and the exemplars of all."""
     parts = list(partials)
-    filled = [part for part in parts if part.labels]
+    cells = join_cells(metric_function(series), [part.cells for part in parts], series.step_count)
     exemplars = join_candidates(part.exemplars for part in parts)
-    inspected = sum(part.inspected_spans for part in parts)
-    if len(filled) == 1:
-        return SeriesPartial(filled[0].labels, filled[0].planes, exemplars, inspected)
-    rows: dict[LabelSet, int] = {}
-    places = [[rows.setdefault(labels, len(rows)) for labels in part.labels] for part in filled]
-    planes = _join_planes(metric_function(series.aggregate.function), filled, places, (len(rows), series.step_count))
-    return SeriesPartial(tuple(rows), planes, exemplars, inspected)
+    return SeriesPartial(cells, exemplars, sum(part.inspected_spans for part in parts))
 
 
-def with_zeros(found: SeriesPartial, series: TimeSeries) -> SeriesPartial:
+def with_zeros(found: Cells, series: TimeSeries) -> Cells:
     """Return a count without groups as one series of zeros where no span was found at all."""
     aggregate = series.aggregate
     if found.labels or aggregate.by or aggregate.function not in (MetricsFunction.RATE, MetricsFunction.COUNT):
         return found
-    planes = tuple(plane.of(1, series.step_count) for plane in metric_function(aggregate.function).planes)
-    return replace(found, labels=((),), planes=planes)
-
-
-def _join_planes(
-    function: MetricFunction, parts: list[SeriesPartial], places: list[list[int]], shape: tuple[int, int]
-) -> Planes:
-    joined = tuple(plane.of(*shape) for plane in function.planes)
-    for part, rows in zip(parts, places, strict=True):
-        found = function.join(tuple(cells[rows] for cells in joined), part.planes)
-        for cells, more in zip(joined, found, strict=True):
-            cells[rows] = more
-    return joined
+    planes = tuple(plane.of(1, series.step_count) for plane in metric_function(series).planes)
+    return Cells(((),), planes)

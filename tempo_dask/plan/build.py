@@ -47,7 +47,7 @@ def build_search(query: Query, window: TimeRange, newest: NewestTraces) -> Plan:
 def build_metrics(query: Query, window: TimeRange, step_ns: int, exemplars: int) -> MetricsPlan:
     """Return the optimized plan of a metrics query over the window, whose ends are step edges."""
     require_planned(query)
-    return _series(query, query.root, _Steps(window, step_ns, _exemplar_limit(query, exemplars)))
+    return _series(query, query.root, _Steps(window, step_ns, _exemplar_limit(query, exemplars), _is_exact(query)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,7 @@ class _Steps:
     window: TimeRange
     step_ns: int
     exemplars: int
+    is_exact: bool
 
     @property
     def count(self) -> int:
@@ -77,7 +78,7 @@ def _series(query: Query, root: object, steps: _Steps) -> MetricsPlan:
 
 def _output(function: MetricsAggregate | Compare, steps: _Steps) -> TimeSeries | Comparison:
     if isinstance(function, MetricsAggregate):
-        return TimeSeries(function, steps.step_ns, steps.count, steps.exemplars)
+        return TimeSeries(function, steps.step_ns, steps.count, steps.exemplars, steps.is_exact)
     selected = None
     if function.start_ns is not None and function.end_ns is not None:
         selected = TimeRange(function.start_ns, function.end_ns)
@@ -90,6 +91,10 @@ def _exemplar_limit(query: Query, requested: int) -> int:
     if hint is None or hint is True:
         return requested
     return min(max(int(cast("int", hint)), 0), MAX_EXEMPLARS)
+
+
+def _is_exact(query: Query) -> bool:
+    return query.hint("exact", StaticType.BOOL) is True
 
 
 def _stages(root: object) -> tuple[Stage, ...]:

@@ -52,6 +52,7 @@ class TimeSeries:
     step_ns: int
     step_count: int
     exemplars: int = 0
+    is_exact: bool = False  # quantiles from narrow buckets, at most 1 % off
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import math
 from collections.abc import Iterator, Sequence
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -18,6 +19,7 @@ from tempo_dask.engine.engine import Engine
 from tempo_dask.engine.local import LocalExecutor
 from tempo_dask.engine.requests import RangeRequest
 from tempo_dask.engine.results import RangeResult
+from tempo_dask.physical import cells
 from tests import oracle_metrics
 from tests.engine.queries import spansets
 from tests.engine.recorded import TENANT, Fixed, chunk_of
@@ -101,9 +103,26 @@ def test_metrics_agree_with_the_oracle(
         wanted = oracle_metrics.series(parse(query), found, steps)
     except (TraceQLError, EvaluationError):
         assume(False)
-    result = ask(executor, layout(data, found, blocks), query, steps)
+    with patch.object(cells, "DENSE_NUMBERS", data.draw(st.sampled_from([cells.DENSE_NUMBERS, 6]))):
+        result = ask(executor, layout(data, found, blocks), query, steps)
     answered = comparable([(series.labels, list(series.values)) for series in result.series])
     expected = comparable(wanted)
     assert [labels for labels, _ in answered] == [labels for labels, _ in expected]
     for (_, samples), (_, numbers) in zip(answered, expected, strict=True):
         assert samples == pytest.approx(numbers, rel=1e-9, abs=1e-12, nan_ok=True)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(found=spans(), data=st.data(), grouping=by)
+def test_exact_quantiles_are_within_one_percent(
+    executor: LocalExecutor, blocks: BlockStore, found: list[Span], data: st.DataObject, grouping: str
+) -> None:
+    steps = Steps(START_NS - 3, 10, 5)
+    query = f"{{ }} | quantile_over_time(.b, .01, .5, 1) {grouping} with (exact=true)"
+    result = ask(executor, layout(data, found, blocks), query, steps)
+    ranked = oracle_metrics.ranked(parse(query), found, steps)
+    answered = comparable([(series.labels, list(series.values)) for series in result.series])
+    expected = comparable(ranked)
+    assert [labels for labels, _ in answered] == [labels for labels, _ in expected]
+    for (_, samples), (_, numbers) in zip(answered, expected, strict=True):
+        assert samples == pytest.approx(numbers, rel=0.01)

@@ -65,7 +65,8 @@ def cells(found: SeriesPartial | ComparePartial) -> dict[object, list[object]]:
     if isinstance(found, ComparePartial):
         named = ((key, counts) for key, counts in found.attributes.items())
         return {(k, repr(label)): c.counts[i].tolist() for k, c in named for i, label in enumerate(c.labels)}
-    return {repr(labels): [plane[i].tolist() for plane in found.planes] for i, labels in enumerate(found.labels)}
+    table = found.cells
+    return {repr(labels): [plane[i].tolist() for plane in table.planes] for i, labels in enumerate(table.labels)}
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])

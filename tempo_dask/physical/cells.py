@@ -1,0 +1,158 @@
+"""Tables of cells (group x step): dense while they are small, then only the cells that something fell into."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from tempo_dask.physical.groups import Groups, LabelSet
+from tempo_dask.physical.metric_function import MetricFunction, Planes, Spans
+from tempo_dask.physical.values import Values
+
+Keys: TypeAlias = npt.NDArray[np.int64]
+
+#: Numbers in a dense table of one partial result at most.
+DENSE_NUMBERS = 4 << 20
+#: Numbers in a whole table, dense as it is answered, at most; what is more is left out, the smallest groups first.
+ANSWER_NUMBERS = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """Cells of each label set that occurs.
+
+    Dense (`keys` is None) planes are (groups, steps, *bins). Sparse ones are (cells, *bins) of the cells that count
+    something, and `keys` tells which these are: group times steps plus step, ascending.
+    """
+
+    labels: tuple[LabelSet, ...] = ()
+    planes: Planes = ()
+    keys: Keys | None = None
+    is_cut: bool = False  # whether groups were left out
+
+    def dense(self, function: MetricFunction, steps: int) -> Planes:
+        """Return planes (groups, steps, *bins)."""
+        if self.keys is None:
+            return self.planes
+        found = tuple(plane.of(len(self.labels), steps) for plane in function.planes)
+        for whole, cells in zip(found, self.planes, strict=True):
+            whole.reshape(-1, *whole.shape[2:])[self.keys] = cells
+        return found
+
+    def sparse(self) -> tuple[Keys, Planes]:
+        """Return keys and cells of those that count something."""
+        if self.keys is not None:
+            return self.keys, self.planes
+        flat = tuple(plane.reshape(-1, *plane.shape[2:]) for plane in self.planes)
+        counts = flat[-1].reshape(len(flat[-1]), -1).any(axis=1)
+        keys = np.flatnonzero(counts)
+        return keys, tuple(plane[keys] for plane in flat)
+
+
+def filled(function: MetricFunction, spans: Spans, values: Values | None) -> Cells:
+    """Return the cells of the groups that occur among the spans of a unit."""
+    labels, steps = spans.groups.labels, spans.step_count
+    if len(labels) * steps * _numbers(function) <= DENSE_NUMBERS:
+        planes = function.fill(spans, values)
+        counts = planes[-1]
+        used = np.flatnonzero(counts.reshape(len(counts), -1).any(axis=1))
+        return Cells(_labels(labels, used), tuple(plane[used] for plane in planes))
+    keys, codes = np.unique(spans.cells, return_inverse=True)
+    return _cut(function, _sparse(function, spans, values, keys, codes), steps)
+
+
+def _sparse(function: MetricFunction, spans: Spans, values: Values | None, keys: Keys, codes: Keys) -> Cells:
+    """Fill cells as if each of those that spans fall into were a group of its own, of a single step."""
+    length = spans.step_ns * spans.step_count
+    alone = Groups.of(codes.astype(np.int32), ((),) * len(keys))
+    planes = function.fill(Spans(spans.mask, spans.starts, alone, spans.start_ns, length, 1), values)
+    counts = planes[-1]
+    used = np.flatnonzero((keys >= 0) & counts.reshape(len(counts), -1).any(axis=1))
+    groups, numbers = np.unique(keys[used] // spans.step_count, return_inverse=True)
+    renumbered = numbers * spans.step_count + keys[used] % spans.step_count
+    return Cells(_labels(spans.groups.labels, groups), tuple(plane[used, 0] for plane in planes), renumbered)
+
+
+def join_cells(function: MetricFunction, parts: Sequence[Cells], steps: int) -> Cells:
+    """Return one table: cells of equal label sets are joined as the function says."""
+    parts = [part for part in parts if part.labels]
+    if len(parts) == 1:
+        return parts[0]
+    rows: dict[LabelSet, int] = {}
+    places = [np.array([rows.setdefault(labels, len(rows)) for labels in part.labels], np.int64) for part in parts]
+    is_cut, labels = any(part.is_cut for part in parts), tuple(rows)
+    is_small = len(rows) * steps * _numbers(function) <= DENSE_NUMBERS
+    if is_small and all(part.keys is None for part in parts):
+        return Cells(labels, _join_dense(function, parts, places, (len(rows), steps)), is_cut=is_cut)
+    moved = [_moved(part, at, steps) for part, at in zip(parts, places, strict=True)]
+    keys = np.unique(np.concatenate([keys for keys, _ in moved]))
+    joined = tuple(plane.of(len(keys), 1)[:, 0] for plane in function.planes)
+    for of_part, planes in moved:
+        _join_into(function, joined, np.searchsorted(keys, of_part), planes)
+    return _cut(function, Cells(labels, joined, keys, is_cut), steps)
+
+
+def _moved(part: Cells, places: Keys, steps: int) -> tuple[Keys, Planes]:
+    """Return the sparse cells of a part under the groups of the whole."""
+    keys, planes = part.sparse()
+    return places[keys // steps] * steps + keys % steps, planes
+
+
+def _join_dense(
+    function: MetricFunction, parts: Sequence[Cells], places: Sequence[Keys], shape: tuple[int, int]
+) -> Planes:
+    joined = tuple(plane.of(*shape) for plane in function.planes)
+    for part, rows in zip(parts, places, strict=True):
+        _join_into(function, joined, rows, part.planes)
+    return joined
+
+
+def _join_into(function: MetricFunction, joined: Planes, rows: Keys, planes: Planes) -> None:
+    found = function.join(tuple(cells[rows] for cells in joined), planes)
+    for cells, more in zip(joined, found, strict=True):
+        cells[rows] = more
+
+
+def _cut(function: MetricFunction, found: Cells, steps: int) -> Cells:
+    """Return the groups that count most, as many as an answer may have.
+
+    Groups are only left out when there are twice as many, so that few joins sort them.
+    """
+    limit = max(ANSWER_NUMBERS // (steps * _numbers(function)), 1)
+    if found.keys is None or len(found.labels) <= 2 * limit:
+        return found
+    return largest(found, limit, steps)
+
+
+def largest(found: Cells, limit: int, steps: int) -> Cells:
+    """Return the groups of a sparse table that count most, at most `limit`."""
+    if found.keys is None or len(found.labels) <= limit:
+        return found
+    groups = found.keys // steps
+    counts = found.planes[-1].reshape(len(groups), -1).sum(axis=1)
+    totals = np.bincount(groups, weights=counts, minlength=len(found.labels))
+    kept = np.sort(np.argsort(-totals, kind="stable")[:limit])
+    numbers = np.full(len(found.labels), -1, np.int64)
+    numbers[kept] = np.arange(len(kept))
+    cells = np.flatnonzero(numbers[groups] >= 0)
+    keys = numbers[groups[cells]] * steps + found.keys[cells] % steps
+    return Cells(_labels(found.labels, kept), tuple(plane[cells] for plane in found.planes), keys, is_cut=True)
+
+
+def answerable(function: MetricFunction, found: Cells, steps: int) -> Cells:
+    """Return the cells that an answer has room for."""
+    return largest(found, max(ANSWER_NUMBERS // (steps * _numbers(function)), 1), steps)
+
+
+def _numbers(function: MetricFunction) -> int:
+    """Return how many numbers a cell holds."""
+    return sum(math.prod(plane.bins) for plane in function.planes)
+
+
+def _labels(labels: tuple[LabelSet, ...], rows: Keys) -> tuple[LabelSet, ...]:
+    return tuple(labels[row] for row in rows.tolist())
