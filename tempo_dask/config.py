@@ -16,6 +16,7 @@ from pydantic import PositiveInt, ValidationError
 from tempo_dask.compactor_config import Compactor
 from tempo_dask.config_section import ConfigError, Duration, Port, Section, split_address
 from tempo_dask.ingest.receivers_config import DefaultReceivers, Receivers, with_otlp_addresses
+from tempo_dask.overrides_config import Overrides
 from tempo_dask.storage_config import Storage
 
 
@@ -59,6 +60,7 @@ class Config(Section):
     ingester: Ingester = Ingester()
     compactor: Compactor = Compactor()
     storage: Storage = Storage()
+    overrides: Overrides = Overrides()
 
 
 def with_addresses(

@@ -19,12 +19,13 @@ from tempo_dask import logs, telemetry
 from tempo_dask.api.contracts import Api
 from tempo_dask.cluster import open_executor
 from tempo_dask.config import Config
+from tempo_dask.config_section import ConfigError
 from tempo_dask.engine.engine import Engine
 from tempo_dask.errors import TempoDaskError
 from tempo_dask.ingest.background import Background
 from tempo_dask.ingest.distributor import Distributor, Rules
 from tempo_dask.ingest.flush import FlushLimits
-from tempo_dask.ingest.limits import LimitsOf, unlimited
+from tempo_dask.ingest.limits import LimitsOf
 from tempo_dask.ingest.live import LiveLimits
 from tempo_dask.ingest.pipeline import Pipeline
 from tempo_dask.ingest.sources import Sources
@@ -35,7 +36,9 @@ from tempo_dask.kernels.otlp_sizes import count_longer, trace_sizes
 from tempo_dask.listeners import Listeners
 from tempo_dask.maintenance.cycle import Maintenance
 from tempo_dask.operations import Operations
+from tempo_dask.overrides import TenantSettings
 from tempo_dask.physical.column_cache import forget_block
+from tempo_dask.status import Status
 from tempo_dask.trace_store import open_trace_store
 
 log = logging.getLogger(__name__)
@@ -51,7 +54,9 @@ class StartFailed(TempoDaskError):
 def serve(config: Config, data_dir: Path, scheduler: str) -> None:
     """Run the server until SIGTERM or SIGINT. Raises StartFailed where it cannot start."""
     logs.set_up(config.server.log_level, config.server.log_format)
+    settings = TenantSettings(config.overrides)
     try:
+        settings.load()
         with (
             DataDir(data_dir) as data,
             Wal(config.storage.trace.wal.path or data.wal_path, data.node) as wal,
@@ -60,15 +65,17 @@ def serve(config: Config, data_dir: Path, scheduler: str) -> None:
             trace = config.storage.trace
             poll_s = trace.blocklist_poll.total_seconds()
             blocks = BlocksBesideTempo(open_trace_store(trace, data.blocks_path), poll_s=poll_s, forget=forget_block)
-            runner.run(_serve(config, wal, blocks, data.node, scheduler))
-    except (StorageError, OSError) as error:
+            runner.run(_serve(config, settings, wal, blocks, data.node, scheduler))
+    except (StorageError, ConfigError, OSError) as error:
         raise StartFailed(str(error)) from error
     log.info("stopped")
 
 
-async def _serve(config: Config, wal: Wal, blocks: BlockStore, node: str, scheduler: str) -> None:
+async def _serve(
+    config: Config, settings: TenantSettings, wal: Wal, blocks: BlockStore, node: str, scheduler: str
+) -> None:
     stopping = _stop_on_signal()
-    limits_of = unlimited
+    limits_of = settings.ingest_limits
     pipeline = _pipeline(config, wal, blocks, node, limits_of)
     sources = Sources(blocks, pipeline.live, node)
     operations = Operations(pipeline, blocks)
@@ -79,10 +86,14 @@ async def _serve(config: Config, wal: Wal, blocks: BlockStore, node: str, schedu
         observe=telemetry.observe_request,
         prefix=config.http_api_prefix,
         version=telemetry.VERSION,
+        status=Status(config, settings, operations.not_ready, node),
     )
     compaction = config.compactor.compaction
     keep_blocks = Maintenance(blocks, compaction.limits()).step
     maintenance = Background("maintenance", keep_blocks, pause_s=compaction.compaction_cycle.total_seconds())
+    reloading = Background(
+        "overrides", settings.reload, pause_s=config.overrides.per_tenant_override_period.total_seconds()
+    )
     distributor = Distributor(pipeline.push, otlp.check, _rules(config, limits_of))
     listeners = Listeners(config, api, distributor.push)
     try:
@@ -92,6 +103,7 @@ async def _serve(config: Config, wal: Wal, blocks: BlockStore, node: str, schedu
         pipeline.start()
         sources.open()
         operations.started()
+        reloading.start()
         if not config.compactor.disabled:
             maintenance.start()
         telemetry.REGISTRY.register(telemetry.LiveSpans(pipeline.live.usage))
@@ -106,6 +118,7 @@ async def _serve(config: Config, wal: Wal, blocks: BlockStore, node: str, schedu
             await asyncio.to_thread(pipeline.flush)
     finally:
         await listeners.stop()
+        await asyncio.to_thread(reloading.stop, MAINTENANCE_STOP_S)
         await asyncio.to_thread(maintenance.stop, MAINTENANCE_STOP_S)
         await asyncio.to_thread(pipeline.stop)
         executor.close()
@@ -140,7 +153,7 @@ async def _replayed(pipeline: Pipeline, blocks: BlockStore, node: str, stopping:
 
 
 def _replay(pipeline: Pipeline, blocks: BlockStore, node: str) -> None:
-    flushed = {tenant: blocks.snapshot(tenant).flushed.get(node, 0) for tenant in blocks.tenants()}
+    flushed = {tenant: blocks.block_list(tenant).flushed.get(node, 0) for tenant in blocks.tenants()}
     spans = pipeline.replay(flushed)
     log.info("replayed %d spans of %d tenants", spans, len(pipeline.live.usage()))
 

@@ -80,6 +80,11 @@ REPLAY_ERRORS = Counter(
     "tempo_ingester_replay_errors", "Records of the log that cannot be read.", ["tenant"], registry=REGISTRY
 )
 
+RELOADED = Gauge(
+    "tempo_runtime_config_last_reload_successful",
+    "Whether the file of tenants could be used when it was last read.",
+    registry=REGISTRY,
+)
 KERNEL_COMPILATIONS = Counter(
     "tempo_dask_kernel_compilations", "Kernels compiled by this process; 0 where all came from the cache.",
     registry=REGISTRY,

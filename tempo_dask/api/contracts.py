@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from re import Pattern
 from typing import Protocol, TypeAlias
@@ -100,6 +100,60 @@ class Operations(Protocol):
         ...
 
 
+class Status(Protocol):
+    """What the status pages show; texts are YAML."""
+
+    def services(self) -> Mapping[str, str]:
+        """Return the state of each part of the service."""
+        ...
+
+    def config_text(self, mode: str) -> str:
+        """Return the configuration: all, what differs from the defaults (`diff`), or the `defaults`."""
+        ...
+
+    def overrides_text(self, mode: str) -> str:
+        """Return the settings of tenants, or those that are not as they are for everybody (`diff`)."""
+        ...
+
+    def overridden(self) -> Sequence[str]:
+        """Return the tenants with settings of their own."""
+        ...
+
+    def overrides_of(self, tenant: str) -> tuple[str, str]:
+        """Return where the settings of a tenant come from, and what they are."""
+        ...
+
+    def members(self) -> Sequence[Sequence[str]]:
+        """Return who shares the work: id, state, address, what it does."""
+        ...
+
+
+class NoStatus:
+    """Nothing is known."""
+
+    def services(self) -> Mapping[str, str]:
+        """Return no parts."""
+        return {}
+
+    def config_text(self, mode: str) -> str:
+        """Return an empty document."""
+        return mode and ""
+
+    overrides_text = config_text
+
+    def overridden(self) -> Sequence[str]:
+        """Return no tenants."""
+        return ()
+
+    def overrides_of(self, tenant: str) -> tuple[str, str]:
+        """Return nothing."""
+        return tenant and "", ""
+
+    def members(self) -> Sequence[Sequence[str]]:
+        """Return nobody."""
+        return ()
+
+
 #: Told of every answer: method, route, status, seconds.
 Observe: TypeAlias = Callable[[str, str, int, float], None]
 
@@ -138,6 +192,7 @@ class Api:
     prefix: str = ""  # stands before every path that begins with /api/
     tenant: str = "single-tenant"
     version: str = ""
+    status: Status = field(default_factory=NoStatus)
     tenant_of: TenantOf = one_tenant
     authenticate: Authenticate = let_pass
     limits_of: Callable[[str], RequestLimits] | None = None
