@@ -85,7 +85,7 @@ class MatchChunk:
             yield self._set(rows[numbers == number], number, spansets)
 
     def _set(self, rows: npt.NDArray[np.int64], number: int, spansets: Spansets) -> MatchedSet:
-        attributes = tuple((key, values[number]) for key, values in spansets.attributes)
+        attributes = tuple((attribute.key, attribute.shown(number)) for attribute in spansets.attributes)
         return MatchedSet(len(rows), tuple(rows[: self.newest.spans_per_set].tolist()), attributes)
 
 

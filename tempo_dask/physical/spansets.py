@@ -12,7 +12,7 @@ from tempo_dask.kernels.predicates import Mask, any_of_owner, look_up
 from tempo_dask.kernels.traces import spread
 from tempo_dask.physical.binder import Binder
 from tempo_dask.physical.reader import UnitReader
-from tempo_dask.physical.shown_values import Shown
+from tempo_dask.physical.set_attributes import SetAttribute
 from tempo_dask.physical.units import ScanUnit
 from tempo_dask.plan.nodes import TimeRange
 
@@ -75,12 +75,12 @@ class GroupSets(Sets):
 class Spansets:
     """Disjoint spansets of the traces of a unit: the spans where `mask` is 1, by their set.
 
-    `attributes` are those of the sets: a key, and a value for each set.
+    `attributes` are those of the sets.
     """
 
     mask: Mask
     sets: Sets
-    attributes: tuple[tuple[str, tuple[Shown, ...]], ...] = field(default=())
+    attributes: tuple[SetAttribute, ...] = field(default=())
 
     @property
     def is_empty(self) -> bool:

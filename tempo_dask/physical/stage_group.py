@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tempo_dask.physical.groups import Label, group_by
+from tempo_dask.physical.set_attributes import SetLabel
 from tempo_dask.physical.shown_values import Shown
 from tempo_dask.physical.spansets import GroupSets, Spansets, UnitScan
 from tempo_dask.physical.stages import apply_stage
@@ -26,11 +27,10 @@ def _group(stage: GroupBy, spansets: Spansets, scan: UnitScan) -> Spansets:
     seen, found = np.unique(pairs[chosen], return_inverse=True)
     split = np.zeros(len(pairs), np.uint32)
     split[chosen] = found
-    old = seen // len(labels)
-    values = tuple(_shown(labels[pair % len(labels)]) for pair in seen.tolist())
-    kept = tuple((key, tuple(of[number] for number in old.tolist())) for key, of in spansets.attributes)
-    sets = GroupSets(split, spansets.sets.traces[old])
-    return Spansets(spansets.mask, sets, (*kept, (shown(stage), values)))
+    old, of_set = np.divmod(seen, len(labels))
+    attribute = SetLabel(shown(stage), tuple(_shown(label) for label in labels), of_set)
+    kept = tuple(attribute.take(old) for attribute in spansets.attributes)
+    return Spansets(spansets.mask, GroupSets(split, spansets.sets.traces[old]), (*kept, attribute))
 
 
 def _shown(label: Label) -> Shown:

@@ -8,10 +8,9 @@ from tempo_dask.errors import QueryFailed
 from tempo_dask.physical.aggregates import aggregate
 from tempo_dask.physical.bound import Constant
 from tempo_dask.physical.compare import compare_with_constant
-from tempo_dask.physical.shown_values import Shown, shown_values
+from tempo_dask.physical.set_attributes import SetResult
 from tempo_dask.physical.spansets import Spansets, UnitScan
 from tempo_dask.physical.stages import apply_stage
-from tempo_dask.physical.values import Values
 from traceql import shown
 from traceql.ast import Aggregate, ScalarFilter, Static
 
@@ -23,13 +22,5 @@ def _scalar_filter(stage: ScalarFilter, spansets: Spansets, scan: UnitScan) -> S
         raise QueryFailed(msg)
     results = aggregate(stage.lhs, spansets, scan)
     held = compare_with_constant(stage.op, results, Constant(stage.rhs.type, stage.rhs.value))
-    attribute = (shown(stage.lhs), _shown_results(results))
+    attribute = SetResult(shown(stage.lhs), results)
     return replace(spansets, attributes=(*spansets.attributes, attribute)).only_sets(held & spansets.occupied)
-
-
-def _shown_results(results: Values) -> tuple[Shown, ...]:
-    found: list[Shown] = [""] * results.rows
-    for part in results.parts:
-        for number, value in enumerate(shown_values(part)):
-            found[number] = found[number] if value is None else value
-    return tuple(found)
