@@ -68,7 +68,10 @@ def ranked(query: Query, spans: Sequence[Span], steps: Steps) -> Answer:
     plain = replace(aggregate, function=MetricsFunction.SUM)
     groups = _values_by_group(query, plain, spans, steps)
     return [
-        ((*_group_labels(aggregate, group), ("p", p)), [_of_rank(values, p) for values in found])
+        (
+            (*_group_labels(aggregate, group), ("p", p)),
+            [_of_rank(values, p) / _bucket_unit(aggregate) for values in found],
+        )
         for group, found in groups.items()
         for p in aggregate.quantiles
     ]

@@ -40,9 +40,11 @@ def sketched(groups: Groups, values: Values) -> tuple[Groups, Mask]:
     middles, mask = np.zeros(values.rows), np.zeros(values.rows, np.uint8)
     for part in numeric(values).parts:
         found = _middles(part.column.data.astype(np.float64))
-        valid = np.isfinite(found) & (1 if part.column.valid is None else part.column.valid == 1)
+        valid = np.isfinite(found).view(np.uint8)
+        if part.column.valid is not None:
+            valid &= part.column.valid
         middles = np.where(valid, found, middles)
-        mask |= valid.view(np.uint8)
+        mask |= valid
     distinct, codes = np.unique(middles, return_inverse=True)
     labels: tuple[LabelSet, ...] = tuple(((StaticType.FLOAT, middle),) for middle in distinct.tolist())
     return product(groups, Groups.of(codes.astype(np.int32), labels)), mask

@@ -113,12 +113,12 @@ def test_metrics_agree_with_the_oracle(
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(found=spans(), data=st.data(), grouping=by)
+@given(found=spans(), data=st.data(), grouping=by, of=st.sampled_from([".b", "duration", "span.a"]))
 def test_exact_quantiles_are_within_one_percent(
-    executor: LocalExecutor, blocks: BlockStore, found: list[Span], data: st.DataObject, grouping: str
+    executor: LocalExecutor, blocks: BlockStore, found: list[Span], data: st.DataObject, grouping: str, of: str
 ) -> None:
     steps = Steps(START_NS - 3, 10, 5)
-    query = f"{{ }} | quantile_over_time(.b, .01, .5, 1) {grouping} with (exact=true)"
+    query = f"{{ }} | quantile_over_time({of}, .01, .5, 1) {grouping} with (exact=true)"
     result = ask(executor, layout(data, found, blocks), query, steps)
     ranked = oracle_metrics.ranked(parse(query), found, steps)
     answered = comparable([(series.labels, list(series.values)) for series in result.series])
