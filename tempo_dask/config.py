@@ -17,6 +17,7 @@ from tempo_dask.compactor_config import Compactor
 from tempo_dask.config_section import ConfigError, Duration, Port, Section, split_address
 from tempo_dask.ingest.receivers_config import DefaultReceivers, Receivers, with_otlp_addresses
 from tempo_dask.overrides_config import Overrides
+from tempo_dask.server_config import Authentication, GrpcTls, QueryFrontend, Tls
 from tempo_dask.storage_config import Storage
 
 
@@ -29,6 +30,12 @@ class Server(Section):
     grpc_listen_port: Port = 9095
     grpc_server_max_recv_msg_size: PositiveInt = 16 << 20
     grpc_server_max_send_msg_size: PositiveInt = 16 << 20
+    http_server_read_timeout: Duration = timedelta(seconds=30)
+    http_server_write_timeout: Duration = timedelta(seconds=30)
+    http_server_idle_timeout: Duration = timedelta(minutes=2)
+    http_tls_config: Tls = Tls()
+    grpc_tls_config: GrpcTls = GrpcTls()
+    authentication: Authentication = Authentication()
     log_level: Literal["debug", "info", "warn", "error"] = "info"
     log_format: Literal["logfmt", "json"] = "logfmt"
 
@@ -55,8 +62,10 @@ class Config(Section):
 
     http_api_prefix: str = ""
     multitenancy_enabled: bool = False
+    stream_over_http_enabled: bool = True  # Grafana's test of a data source needs it
     server: Server = Server()
     distributor: Distributor = Distributor()
+    query_frontend: QueryFrontend = QueryFrontend()
     ingester: Ingester = Ingester()
     compactor: Compactor = Compactor()
     storage: Storage = Storage()

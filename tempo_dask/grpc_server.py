@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import grpc
 import grpc.aio
 
 
 class GrpcServer:
-    """Serves handlers at one address; messages have at most so many bytes, unpacked."""
+    """Serves handlers at one address, and at a Unix socket besides where a path is given for it.
+
+    Messages have at most so many bytes, unpacked.
+    """
 
     def __init__(
-        self, handlers: Sequence[grpc.GenericRpcHandler], *, max_received_bytes: int, max_sent_bytes: int
+        self,
+        handlers: Sequence[grpc.GenericRpcHandler],
+        *,
+        max_received_bytes: int,
+        max_sent_bytes: int,
+        tls: grpc.ServerCredentials | None = None,
+        local_path: Path | None = None,
     ) -> None:
         self._handlers = tuple(handlers)
+        self._tls = tls
+        self._local_path = local_path
         self._options = [
             ("grpc.max_receive_message_length", max_received_bytes),
             ("grpc.max_send_message_length", max_sent_bytes),
@@ -30,7 +42,7 @@ class GrpcServer:
         server.add_generic_rpc_handlers(self._handlers)
         address = f"[{host}]:{port}" if ":" in host else f"{host or '[::]'}:{port}"
         try:
-            taken: int = server.add_insecure_port(address)
+            taken = self._add_port(server, address)
         except RuntimeError as error:
             await server.start()  # without a port, for only a started server can be stopped and freed
             await server.stop(None)
@@ -39,6 +51,14 @@ class GrpcServer:
         await server.start()
         self._server = server
         return taken
+
+    def _add_port(self, server: grpc.aio.Server, address: str) -> int:
+        """Return the port taken. Raises RuntimeError."""
+        if self._local_path is not None:
+            server.add_insecure_port(f"unix:{self._local_path}")
+        if self._tls is not None:
+            return int(server.add_secure_port(address, self._tls))
+        return int(server.add_insecure_port(address))
 
     async def stop(self, grace_s: float) -> None:
         """Take no new requests, give running ones time to finish, and free the port."""

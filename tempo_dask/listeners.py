@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
@@ -17,6 +19,7 @@ from tempo_dask.grpc_server import GrpcServer
 from tempo_dask.ingest import receiving
 from tempo_dask.ingest.distributor import Push
 from tempo_dask.ingest.receiving import bracketed, receivers_of
+from tempo_dask.tls import grpc_tls, http_tls
 
 #: How long running requests may take to finish when the server stops.
 GRACE_S = 5.0
@@ -27,12 +30,24 @@ class Listeners:
 
     def __init__(self, config: Config, api: Api, push: Push) -> None:
         self._config = config
-        self._http: HTTPServer = make_server(make_app(api))
+        server = config.server
+        self._folder = TemporaryDirectory(prefix="tempo-dask-")  # nobody else may enter it
+        local_path = Path(self._folder.name) / "grpc" if config.stream_over_http_enabled else None
+        self._http: HTTPServer = make_server(
+            make_app(api),
+            tls=http_tls(server.http_tls_config),
+            http2_path=local_path,
+            read_timeout_s=server.http_server_read_timeout.total_seconds(),
+            idle_timeout_s=server.http_server_idle_timeout.total_seconds(),
+        )
         health = Health(lambda: api.operations.not_ready() is None, (SERVICE,))
+        querier = StreamingQuerier(api, write_timeout_s=server.http_server_write_timeout.total_seconds())
         self._grpc = GrpcServer(
-            [health.handler(), StreamingQuerier(api).handler()],
-            max_received_bytes=config.server.grpc_server_max_recv_msg_size,
-            max_sent_bytes=config.server.grpc_server_max_send_msg_size,
+            [health.handler(), querier.handler()],
+            max_received_bytes=server.grpc_server_max_recv_msg_size,
+            max_sent_bytes=server.grpc_server_max_send_msg_size,
+            tls=grpc_tls(server.grpc_tls_config),
+            local_path=local_path,
         )
         self._receivers = receivers_of(config.distributor.receivers, push)
 
@@ -57,7 +72,9 @@ class Listeners:
         await self.stop_receiving()
         await asyncio.gather(*(placed.receiver.stop() for placed in self._receivers))
         self._http.stop()
-        await asyncio.gather(self._grpc.stop(GRACE_S), self._http.close_all_connections())
+        await self._grpc.stop(GRACE_S)
+        await self._http.close_all_connections()  # after the streams that run over HTTP's port
+        self._folder.cleanup()
 
     async def _start_http(self, host: str, port: int) -> int:
         sockets = bind_sockets(port, host or None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import signal
 import sys
 from pathlib import Path
@@ -16,10 +17,13 @@ from storage.errors import StorageError
 from storage.tempo_blocks.beside import BlocksBesideTempo
 from storage.wal import Wal
 from tempo_dask import logs, telemetry
-from tempo_dask.api.contracts import Api
+from tempo_dask.api.authentication import Credentials
+from tempo_dask.api.contracts import Api, Authenticate, TenantOf, let_pass, one_tenant
+from tempo_dask.api.tenancy import one_tenant_of, tenants_of
 from tempo_dask.cluster import open_executor
 from tempo_dask.config import Config
 from tempo_dask.config_section import ConfigError
+from tempo_dask.engine.cross_tenant import CrossTenantSources
 from tempo_dask.engine.engine import Engine
 from tempo_dask.errors import TempoDaskError
 from tempo_dask.ingest.background import Background
@@ -38,6 +42,7 @@ from tempo_dask.maintenance.cycle import Maintenance
 from tempo_dask.operations import Operations
 from tempo_dask.overrides import TenantSettings
 from tempo_dask.physical.column_cache import forget_block
+from tempo_dask.server_config import Authentication
 from tempo_dask.status import Status
 from tempo_dask.trace_store import open_trace_store
 
@@ -81,11 +86,15 @@ async def _serve(
     operations = Operations(pipeline, blocks)
     executor = await asyncio.to_thread(open_executor, scheduler)  # a cluster's client brings a loop of its own
     api = Api(
-        Engine(sources, executor),
+        Engine(CrossTenantSources(sources), executor),
         operations,
         observe=telemetry.observe_request,
         prefix=config.http_api_prefix,
         version=telemetry.VERSION,
+        tenant_of=_tenants_of(config),
+        authenticate=_authenticate(config.server.authentication),
+        denied_urls=tuple(re.compile(pattern) for pattern in config.query_frontend.url_deny_list),
+        timeout_s=config.query_frontend.api_timeout.total_seconds(),
         status=Status(config, settings, operations.not_ready, node),
     )
     compaction = config.compactor.compaction
@@ -156,6 +165,22 @@ def _replay(pipeline: Pipeline, blocks: BlockStore, node: str) -> None:
     flushed = {tenant: blocks.block_list(tenant).flushed.get(node, 0) for tenant in blocks.tenants()}
     spans = pipeline.replay(flushed)
     log.info("replayed %d spans of %d tenants", spans, len(pipeline.live.usage()))
+
+
+def _tenants_of(config: Config) -> TenantOf:
+    """Return what says whose spans a query is about."""
+    if not config.multitenancy_enabled:
+        return one_tenant
+    return tenants_of if config.query_frontend.multi_tenant_queries_enabled else one_tenant_of
+
+
+def _authenticate(allowed: Authentication) -> Authenticate:
+    """Return what lets callers in, everybody where nobody is named."""
+    if not allowed.bearer_tokens and not allowed.basic_users:
+        return let_pass
+    tokens = [token.get_secret_value() for token in allowed.bearer_tokens]
+    passwords = {name: password.get_secret_value() for name, password in allowed.basic_users.items()}
+    return Credentials(tokens, passwords).authenticate
 
 
 def _rules(config: Config, limits_of: LimitsOf) -> Rules:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import posixpath
 import re
+import ssl
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 from tornado.httpserver import HTTPServer
@@ -13,6 +15,7 @@ from tornado.web import Application
 from tempo_dask.api.contracts import Api
 from tempo_dask.api.http import explain, metrics, operations, search, status, tags, traces
 from tempo_dask.api.http.handler import TempoHandler
+from tempo_dask.api.http.server import TwoProtocolServer
 
 _QUERIES = (traces, search, tags, explain, metrics)
 _MODULES = (*_QUERIES, operations, status)
@@ -57,12 +60,21 @@ def make_app(api: Api) -> Application:
     )
 
 
-def make_server(app: Application) -> HTTPServer:
-    """Return a server with Tempo's time limits: queries come in the URL, so heads may be long and bodies are short."""
-    return HTTPServer(
+def make_server(
+    app: Application,
+    *,
+    tls: ssl.SSLContext | None = None,
+    http2_path: Path | None = None,
+    read_timeout_s: float = 30.0,
+    idle_timeout_s: float = 120.0,
+) -> HTTPServer:
+    """Return a server; queries come in the URL, so heads may be long and bodies are short."""
+    return TwoProtocolServer(
         app,
-        idle_connection_timeout=120,
-        body_timeout=30,
+        ssl_options=tls,
+        http2_path=http2_path,
+        idle_connection_timeout=idle_timeout_s,
+        body_timeout=read_timeout_s,
         max_header_size=_MIB,
         max_body_size=_MIB,
         xheaders=False,
