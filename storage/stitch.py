@@ -3,6 +3,9 @@
 Operators on structure, aggregates, roots and durations need whole traces, wherever their spans arrived. Sources do
 not change, so what two of them share, and what a set of them makes when stitched, is found once and remembered.
 Clocks disagree and pieces of a trace may lie far apart in time, so all sources are compared, by their sorted ids.
+
+Live chunks come and go every second, blocks rarely do. So blocks are stitched first, and what they make is a source
+like any other to which live chunks are stitched: a new chunk moves only the traces that it has spans of.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import combinations
+from itertools import chain, combinations, product
 
 import numpy as np
 import numpy.typing as npt
@@ -30,18 +33,20 @@ _LOPSIDED = 16
 
 @dataclass(frozen=True, slots=True)
 class Stitching:
-    """The traces that lie in several sources: their rows in each of these, and one source that has them whole.
+    """The traces that lie in several sources: their rows in each of these, and the sources that have them whole.
 
-    `excluded` maps source ids to ascending rows of `traces`; sources that share nothing are left out. `source` is
-    None where nothing is shared.
+    `excluded` maps source ids to ascending rows of `traces`; sources that share nothing are left out. It may have rows
+    of `sources` too: traces that lie in a later one of these with still more spans.
     """
 
     excluded: Mapping[str, Rows]
-    source: Chunk | None
+    sources: tuple[Chunk, ...]
 
+
+_NO_ROWS: Rows = np.zeros(0, np.int64)
 
 #: A few snapshots, and what their split traces make; the sources of a snapshot, pair by pair.
-_stitchings: Remembered[tuple[str, ...], Stitching] = Remembered(4)
+_stitchings: Remembered[tuple[str, ...], Stitching] = Remembered(8)
 _pairs: Remembered[tuple[str, str], tuple[Rows, Rows]] = Remembered(1 << 17)
 
 
@@ -50,20 +55,43 @@ def stitch(sources: Sequence[ScanSource]) -> Stitching:
 
     What a set of sources makes is remembered; several threads that ask for it at once wait for one of them.
     """
-    return _stitchings.get_or_make(tuple(source.meta.id for source in sources), partial(_stitch, sources))
+    sealed = [source for source in sources if not isinstance(source, Chunk)]
+    live = [source for source in sources if isinstance(source, Chunk)]
+    if not sealed or not live:
+        return _remembered(sources)
+    base = _remembered(sealed)
+    return _stitchings.get_or_make(_ids(sources), partial(_extend, base, [*sealed, *base.sources], live))
 
 
-def _stitch(sources: Sequence[ScanSource]) -> Stitching:
+def _ids(sources: Sequence[ScanSource]) -> tuple[str, ...]:
+    return tuple(source.meta.id for source in sources)
+
+
+def _remembered(sources: Sequence[ScanSource]) -> Stitching:
+    return _stitchings.get_or_make(_ids(sources), partial(_extend, Stitching({}, ()), [], sources))
+
+
+def _extend(base: Stitching, known: Sequence[ScanSource], new: Sequence[ScanSource]) -> Stitching:
+    """Return a stitching of `known` sources, extended by `new` ones."""
     found: dict[str, list[Rows]] = {}
-    for first, second in combinations(sources, 2):
-        key = (first.meta.id, second.meta.id)
-        of_first, of_second = _pairs.get_or_make(key, partial(_shared, first, second))
+    for first, second in chain(product(known, new), combinations(new, 2)):
+        of_first, of_second = _pairs.get_or_make((first.meta.id, second.meta.id), partial(_shared, first, second))
+        stitched_before = base.excluded.get(first.meta.id)
+        if stitched_before is not None and len(of_first):
+            whole = np.isin(of_first, stitched_before, invert=True)
+            of_first, of_second = of_first[whole], of_second[whole]
         if len(of_first):
             found.setdefault(first.meta.id, []).append(of_first)
             found.setdefault(second.meta.id, []).append(of_second)
-    excluded = {source_id: np.unique(np.concatenate(rows)) for source_id, rows in found.items()}
-    split = [source for source in sources if source.meta.id in excluded]
-    return Stitching(excluded, _gather(split, excluded) if split else None)
+    if not found:
+        return base
+    rows = {source_id: np.unique(np.concatenate(parts)) for source_id, parts in found.items()}
+    gathered = _gather([source for source in (*known, *new) if source.meta.id in rows], rows)
+    excluded = {
+        source_id: np.union1d(base.excluded.get(source_id, _NO_ROWS), rows.get(source_id, _NO_ROWS))
+        for source_id in {**base.excluded, **rows}
+    }
+    return Stitching(excluded, (*base.sources, gathered))
 
 
 def _shared(first: ScanSource, second: ScanSource) -> tuple[Rows, Rows]:
@@ -83,8 +111,11 @@ def _shared(first: ScanSource, second: ScanSource) -> tuple[Rows, Rows]:
 def _gather(sources: Sequence[ScanSource], excluded: Mapping[str, Rows]) -> Chunk:
     """Return one source with the excluded traces of all sources.
 
-    Which they are follows from the ids of these sources alone, so these make its id.
+    Its id is made of theirs and of the rows, which follow from other sources as well.
     """
-    digest = hashlib.blake2b("\0".join(source.meta.id for source in sources).encode(), digest_size=16).hexdigest()
+    key = hashlib.blake2b(digest_size=16)
+    for source in sources:
+        key.update(source.meta.id.encode() + b"\0" + excluded[source.meta.id].tobytes())
+    digest = key.hexdigest()
     parts = [source.take_traces(excluded[source.meta.id].tolist()) for source in sources]
     return Chunk.seal(merge(parts), id=f"stitched-{digest}", tenant=sources[0].meta.tenant)

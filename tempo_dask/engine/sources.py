@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+import numpy as np
+
 from storage.columns import ScanSource
 from storage.stitch import stitch
 from tempo_dask.physical.units import Shard
@@ -34,12 +36,9 @@ async def shards_of(provider: SnapshotProvider, tenant: str) -> tuple[Shard, ...
 
 
 def stitched(sources: Sequence[ScanSource]) -> tuple[Shard, ...]:
-    """Return the sources, and one more that has the traces which lie in several of them."""
+    """Return the sources, and those that have the traces which lie in several of them."""
     if len(sources) < 2:
         return tuple(Shard(source) for source in sources)
     found = stitch(sources)
-    whole = tuple(
-        Shard(source, found.excluded[source.meta.id]) if source.meta.id in found.excluded else Shard(source)
-        for source in sources
-    )
-    return whole if found.source is None else (*whole, Shard(found.source))
+    no_rows = np.zeros(0, np.int64)
+    return tuple(Shard(source, found.excluded.get(source.meta.id, no_rows)) for source in (*sources, *found.sources))

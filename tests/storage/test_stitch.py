@@ -47,8 +47,7 @@ def test_every_trace_is_whole_in_one_source(spread: list[tuple[Span, int]], in_b
     sources = [source_of(part, in_block=in_block and n % 2 == 0) for n, part in enumerate(parts)]
     stitching = stitch(sources)
     pieces = [source.take_traces(left_in(source, stitching)) for source in sources]
-    if stitching.source is not None:
-        pieces.append(stitching.source.tables)
+    pieces += [source.take_traces(left_in(source, stitching)) for source in stitching.sources]
     whole = merge([tables_of([span for span, _ in spread])])
     traces = [trace for piece in pieces for trace in piece.table("traces").column("trace_id").to_pylist()]
     assert sorted(traces) == sorted(whole.table("traces").column("trace_id").to_pylist())
@@ -61,24 +60,38 @@ def test_every_trace_is_whole_in_one_source(spread: list[tuple[Span, int]], in_b
 def test_nothing_split_is_nothing_stitched() -> None:
     sources = [source_of([a_span(1)]), source_of([])]
     stitching = stitch(sources)
-    assert stitching.source is None
+    assert not stitching.sources
     assert not stitching.excluded
-    assert stitch([]).source is None
+    assert not stitch([]).sources
 
 
 def test_a_span_in_two_sources_counts_once() -> None:
     stitching = stitch([source_of([a_span(1), a_span(2, parent=1)]), source_of([a_span(2, parent=1)])])
-    assert stitching.source is not None
-    assert stitching.source.meta.span_count == 2
+    (stitched,) = stitching.sources
+    assert stitched.meta.span_count == 2
 
 
 def test_what_was_stitched_is_remembered() -> None:
     sources = [source_of([a_span(1)]), source_of([a_span(2, parent=1)])]
-    assert stitch(sources).source is stitch(sources).source
-    other = stitch([*sources, source_of([a_span(3, parent=2)])]).source
-    assert other is not None
+    (first,) = stitch(sources).sources
+    assert stitch(sources).sources[0] is first
+    (other,) = stitch([*sources, source_of([a_span(3, parent=2)])]).sources
     assert other.meta.span_count == 3
-    assert other.meta.id != stitch(sources).source.meta.id
+    assert other.meta.id != first.meta.id
+
+
+def test_live_spans_leave_alone_what_blocks_make() -> None:
+    def of_trace(number: int, span: Span) -> Span:
+        return Span(**{f: getattr(span, f) for f in Span.__slots__} | {"trace_id": number.to_bytes(16)})
+
+    blocks = [source_of([of_trace(n, a_span(part)) for n in (1, 2)], in_block=True) for part in (1, 2)]
+    before = stitch(blocks)
+    live = source_of([of_trace(2, a_span(3)), of_trace(3, a_span(4))])
+    after = stitch([*blocks, live])
+    assert after.sources[0] is before.sources[0]
+    assert after.sources[1].meta.span_count == 3
+    assert len(after.excluded[after.sources[0].meta.id]) == 1
+    assert {source.meta.id: len(after.excluded[source.meta.id]) for source in blocks} == {b.meta.id: 2 for b in blocks}
 
 
 def test_few_ids_are_looked_up_in_many() -> None:
@@ -90,5 +103,5 @@ def test_few_ids_are_looked_up_in_many() -> None:
     few = [Span(**{f: getattr(s, f) for f in Span.__slots__} | {"span_id": b"\x09" * 8}) for s in few]
     stitching = stitch([source_of(many), source_of(few)])
     assert sorted(map(len, stitching.excluded.values())) == [2, 2]
-    assert stitching.source is not None
-    assert stitching.source.meta.span_count == 4
+    (stitched,) = stitching.sources
+    assert stitched.meta.span_count == 4
