@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -105,7 +105,7 @@ def _meta(document: Mapping[str, Any]) -> BlockMeta:
         start_ns=document["start_ns"],
         end_ns=document["end_ns"],
         units=tuple(UnitMeta(**unit) for unit in document["units"]),
-        columns={name: _column(column) for name, column in document["columns"].items()},
+        columns=_Columns(document["columns"]),
         rest_keys={table: None if keys is None else frozenset(keys) for table, keys in document["rest"].items()},
     )
     first_ns, last_ns = document["arrived_ns"]
@@ -126,6 +126,29 @@ def _fields(value: UnitMeta | FileMeta | ColumnMeta) -> dict[str, Any]:
     """Return what is known, by name (`asdict` would copy every value)."""
     found = ((field.name, getattr(value, field.name)) for field in fields(value))
     return {name: known for name, known in found if known is not None}
+
+
+class _Columns(Mapping[str, ColumnMeta]):
+    """Columns by name, made of their documents when asked for: of thousands of blocks few are looked at closely."""
+
+    def __init__(self, documents: Mapping[str, Any]) -> None:
+        self._documents = dict(documents)
+        self._made: dict[str, ColumnMeta] = {}
+
+    def __getitem__(self, name: str) -> ColumnMeta:
+        made = self._made.get(name)
+        if made is None:
+            made = self._made[name] = _column(self._documents[name])
+        return made
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._documents
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._documents)
+
+    def __len__(self) -> int:
+        return len(self._documents)
 
 
 def _column(document: Mapping[str, Any]) -> ColumnMeta:
