@@ -94,11 +94,12 @@ def _movable_entries(table: pa.Table, scope: Scope) -> _Entries:
     _, first = np.unique(rows * max(1, len(keys.dictionary)) + keys.indices.to_numpy(), return_index=True)
     may_move = np.zeros(len(rows), np.bool_)
     may_move[first] = True
-    for name in filter(is_attribute_column, table.column_names):
-        at = keys.dictionary.index(split_column_name(name)[1]).as_py()
-        if at >= 0:
+    names = list(filter(is_attribute_column, table.column_names))
+    codes = pc.index_in(pa.array([split_column_name(n)[1] for n in names], pa.string()), value_set=keys.dictionary)
+    for name, code in zip(names, codes.to_pylist(), strict=True):
+        if code is not None:
             taken = single_chunk(table.column(name)).is_valid().to_numpy(zero_copy_only=False)[rows]
-            may_move &= ~(taken & (keys.indices.to_numpy() == at))
+            may_move &= ~(taken & (keys.indices.to_numpy() == code))
     kinds = [values.field(name).is_valid().to_numpy(zero_copy_only=False) for name in _SCALARS]
     types = pa.array(np.select(kinds, _SCALARS, ""), mask=~(may_move & np.any(kinds, axis=0)))
     prefixed = pc.binary_join_element_wise(pa.scalar(f"{scope}"), values.field("key"), ".")
