@@ -5,6 +5,7 @@ from __future__ import annotations
 from storage.cache import ColumnCache
 from storage.chunk import Chunk
 from storage.columns import Column, ScanSource, TableName
+from tempo_dask.physical.cube_cache import PROCESS_CUBES
 
 #: What a process keeps unless it is told otherwise.
 DEFAULT_BYTES = 1 << 30
@@ -36,3 +37,4 @@ PROCESS_CACHE = ProcessCache(DEFAULT_BYTES)
 def forget_block(block_id: str) -> None:
     """Give up what this process keeps of a block that left the list."""
     PROCESS_CACHE.columns.forget(block_id)
+    PROCESS_CUBES.forget(block_id)

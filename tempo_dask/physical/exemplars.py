@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import chain, groupby
 
 import numpy as np
+import numpy.typing as npt
 
 from tempo_dask.kernels.predicates import Mask
 from tempo_dask.kernels.series import smallest_hashes, take_codes
@@ -22,7 +23,7 @@ from tempo_dask.physical.reader import UnitReader
 from tempo_dask.physical.spansets import UnitScan
 from tempo_dask.physical.units import ScanUnit
 from tempo_dask.physical.work import PartitionWork
-from tempo_dask.plan.nodes import Plan, ShownAttribute, TimeRange
+from tempo_dask.plan.nodes import Plan, ShownAttribute, TimeRange, TimeSeries
 
 #: Place of a unit in the work, row of the unit.
 Place = tuple[int, int]
@@ -54,22 +55,66 @@ Candidates = tuple[Candidate, ...]
 ShownExemplars = Mapping[Place, ShownExemplar]
 
 
-def candidates(
-    wanted: int, window: TimeRange, mask: Mask, groups: Groups, reader: UnitReader, number: int
-) -> Candidates:
-    """Return for each slot the chosen span of a unit, where there is one."""
-    if not wanted:
-        return ()
+@dataclass(frozen=True, slots=True)
+class FineCandidates:
+    """The chosen span of each fine slot that has one: a row each; `labels[code]` is its group."""
+
+    slots: npt.NDArray[np.int64]
+    hashes: npt.NDArray[np.int64]
+    starts: npt.NDArray[np.int64]
+    codes: npt.NDArray[np.int64]
+    rows: npt.NDArray[np.int64]  # of the unit
+    labels: tuple[LabelSet, ...] = ()
+
+    @classmethod
+    def none(cls) -> FineCandidates:
+        """Return no candidates."""
+        empty = np.zeros(0, np.int64)
+        return cls(empty, empty, empty, empty, empty)
+
+
+def fine_slot(series: TimeSeries) -> int:
+    """Return the length of fine slots, of which there are whole numbers in a step; 0 where none are wanted.
+
+    A window that moves by steps cuts them nowhere, so what is chosen in them can be kept.
+    """
+    if not series.exemplars:
+        return 0
+    wanted = max(series.exemplars // series.step_count, 1)
+    return series.step_ns // next(count for count in range(wanted, 0, -1) if series.step_ns % count == 0)
+
+
+def _steps_of_slot(series: TimeSeries) -> int:
+    """Return how many fine slots make the slots of which each gives one exemplar."""
+    fine = series.step_count * (series.step_ns // fine_slot(series))
+    return -(-fine // series.exemplars)
+
+
+def fine_candidates(slot_ns: int, window: TimeRange, mask: Mask, groups: Groups, reader: UnitReader) -> FineCandidates:
+    """Return for each fine slot the chosen span of a unit, where there is one."""
+    if not slot_ns:
+        return FineCandidates.none()
     starts = reader.data("spans", "start")
-    slot_ns = -((window.start_ns - window.end_ns) // wanted)
-    rows, hashes = smallest_hashes(starts, mask, window.start_ns, slot_ns, wanted)
-    taken = np.flatnonzero(rows >= 0)
-    rows, hashes = rows[taken], hashes[taken]
-    codes = take_codes(groups.rows[rows], groups.numbers)
-    found = zip(taken.tolist(), hashes.tolist(), starts[rows].tolist(), codes.tolist(), rows.tolist(), strict=True)
+    count = (window.end_ns - window.start_ns) // slot_ns
+    rows, hashes = smallest_hashes(starts, mask, window.start_ns, slot_ns, count)
+    slots = np.flatnonzero(rows >= 0)
+    rows, hashes = rows[slots], hashes[slots]
+    seen, codes = np.unique(take_codes(groups.rows[rows], groups.numbers), return_inverse=True)
+    labels = tuple(groups.labels[code] for code in seen.tolist())
+    return FineCandidates(slots, hashes, starts[rows], codes.astype(np.int64), rows, labels)
+
+
+def candidates(fine: FineCandidates, series: TimeSeries, number: int) -> Candidates:
+    """Return the chosen span of each slot; `number` is the place of the unit in the work."""
+    if not len(fine.slots):
+        return ()
+    slots = fine.slots // _steps_of_slot(series)
+    order = np.lexsort((fine.hashes, slots))
+    first = order[np.flatnonzero(np.diff(slots[order], prepend=-1))]
+    columns = (slots, fine.hashes, fine.starts, fine.codes, fine.rows)
+    found = zip(*(column[first].tolist() for column in columns), strict=True)
     return tuple(
-        Candidate(slot, hash_, start_ns, groups.labels[code], (number, row))
-        for slot, hash_, start_ns, code, row in found
+        Candidate(slot, hash_, start_ns, fine.labels[code], (number, row)) for slot, hash_, start_ns, code, row in found
     )
 
 

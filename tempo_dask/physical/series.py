@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
+from storage.chunk import Chunk
 from tempo_dask.physical.all_stages import apply_stages
 from tempo_dask.physical.cells import Cells, filled, join_cells
-from tempo_dask.physical.exemplars import Candidates, candidates, join_candidates
+from tempo_dask.physical.cube_cache import PROCESS_CUBES
+from tempo_dask.physical.exemplars import (
+    Candidates,
+    FineCandidates,
+    candidates,
+    fine_candidates,
+    fine_slot,
+    join_candidates,
+)
 from tempo_dask.physical.groups import Groups, group_by, without_arrays
+from tempo_dask.physical.metric_cubes import UnitSeries, cube_key, cube_window, cut, to_cube
 from tempo_dask.physical.metric_function import Spans
 from tempo_dask.physical.metric_functions import metric_function
 from tempo_dask.physical.metric_sketch import is_sketched, sketched
 from tempo_dask.physical.operands import numeric, scalars, values_in
+from tempo_dask.physical.scan_context import QueryCancelled, check_cancelled
 from tempo_dask.physical.spansets import Spansets, UnitScan, all_spans
 from tempo_dask.physical.units import ScanUnit, Shard, decoded_bytes, units_of
 from tempo_dask.physical.work import PartitionWork
@@ -49,30 +60,53 @@ class SeriesChunk:
 
     def __call__(self, number: int, unit: ScanUnit) -> SeriesPartial:
         """Return the cells that the spans of a unit fill; `number` is the place of the unit in the work."""
+        found = self._from_cube(unit) or self._scanned(unit, fine_slot(self.series))
+        return SeriesPartial(found.cells, candidates(found.candidates, self.series, number), found.inspected_spans)
+
+    def _from_cube(self, unit: ScanUnit) -> UnitSeries | None:
+        """Return what the cube of the unit says, which is made where there is none; None without a cube."""
+        plan, series, slot_ns = self.plan, self.series, fine_slot(self.series)
+        covered = cube_window(unit, plan.window, series) if is_cubed(unit) else None
+        if covered is None:
+            return None
+        whole = SeriesChunk(covered.of_plan(plan), replace(series, step_count=covered.count))
+        key = cube_key(unit, plan, series, slot_ns)
+        try:
+            cube = PROCESS_CUBES.get_or_make(unit.source.meta.id, key, lambda: to_cube(whole._scanned(unit, slot_ns)))
+        except QueryCancelled:  # perhaps another query, which was making the same cube
+            check_cancelled()
+            return None
+        return None if cube is None else cut(cube, covered, plan.window, series, slot_ns)
+
+    def _scanned(self, unit: ScanUnit, slot_ns: int) -> UnitSeries:
         scan = UnitScan.of(unit)
         spansets = apply_stages(self.plan.stages, all_spans(unit, scan, None), scan)
-        inspected = scan.reader.row_count("spans")
         if spansets.is_empty:
-            return SeriesPartial(inspected_spans=inspected)
-        return self._fill(spansets, scan, number)
+            return UnitSeries(Cells(), FineCandidates.none(), scan.reader.row_count("spans"))
+        return self._fill(spansets, scan, slot_ns)
 
-    def _fill(self, spansets: Spansets, scan: UnitScan, number: int) -> SeriesPartial:
+    def _fill(self, spansets: Spansets, scan: UnitScan, slot_ns: int) -> UnitSeries:
         aggregate, window, reader = self.series.aggregate, self.plan.window, scan.reader
         starts = reader.data("spans", "start")
         groups = without_arrays(group_by([scan.binder.operand(attribute) for attribute in aggregate.by], reader))
         operand = aggregate.operand
         values = None if operand is None else scalars(values_in(scan.binder.operand(operand), "spans", reader))
         valued = spansets.mask if values is None else spansets.mask & numeric(values).present()
-        chosen = candidates(self.series.exemplars, window, valued, groups, reader, number)
+        chosen = fine_candidates(slot_ns, window, valued, groups, reader)
         if values is not None and is_sketched(self.series):
             groups, numbers = sketched(groups, values)
             spansets = spansets.only(numbers)
         cells = filled(metric_function(self.series), self._spans(spansets, starts, groups), values)
-        return SeriesPartial(cells, chosen, reader.row_count("spans"))
+        return UnitSeries(cells, chosen, reader.row_count("spans"))
 
     def _spans(self, spansets: Spansets, starts: npt.NDArray[np.int64], groups: Groups) -> Spans:
         series = self.series
         return Spans(spansets.mask, starts, groups, self.plan.window.start_ns, series.step_ns, series.step_count)
+
+
+def is_cubed(unit: ScanUnit) -> bool:
+    """Return whether cubes of a unit are kept: of sealed blocks, not of live chunks and stitched traces."""
+    return PROCESS_CUBES.is_on and not isinstance(unit.source, Chunk)
 
 
 def join_series(partials: Iterable[SeriesPartial], *, series: TimeSeries) -> SeriesPartial:
