@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,17 +28,22 @@ class Served:
     observed: list[tuple[str, str, int, float]] = field(default_factory=list)
     prefix: str = ""
     port: int = 0
+    options: dict[str, Any] = field(default_factory=dict)  # of the Api
 
-    def listen(self) -> HTTPServer:
-        api = Api(
+    @property
+    def api(self) -> Api:
+        return Api(
             self.engine,
             self.operations,
             observe=lambda *answer: self.observed.append(answer),
             now_ns=lambda: NOW_NS,
             prefix=self.prefix,
             version="1.2.3",
+            **self.options,
         )
-        server = make_server(make_app(api))
+
+    def listen(self) -> HTTPServer:
+        server = make_server(make_app(self.api))
         socket, self.port = bind_unused_port()
         server.add_socket(socket)
         return server
@@ -48,12 +54,17 @@ class Served:
         return await AsyncHTTPClient().fetch(url, method=method, raise_error=False, **options)
 
 
-@pytest.fixture
-async def served(request: pytest.FixtureRequest) -> AsyncIterator[Served]:
-    """Serve the API; an indirect parameter is the prefix."""
-    found = Served(prefix=getattr(request, "param", ""))
-    server = found.listen()
-    yield found
+@asynccontextmanager
+async def serving(served: Served) -> AsyncIterator[Served]:
+    server = served.listen()
+    yield served
     server.stop()
     await server.close_all_connections()
     AsyncHTTPClient().close()
+
+
+@pytest.fixture
+async def served(request: pytest.FixtureRequest) -> AsyncIterator[Served]:
+    """Serve the API; an indirect parameter is the prefix."""
+    async with serving(Served(prefix=getattr(request, "param", ""))) as found:
+        yield found

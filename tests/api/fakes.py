@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -47,6 +48,7 @@ class FakeEngine:
     names: TagNamesResult = NO_NAMES
     texts: KeyValuesResult = NO_TEXTS
     values: TagValuesResult = NO_VALUES
+    parts: list[Any] = field(default_factory=list)  # of a stream; else it is the whole answer
     error: Exception | None = None
     takes_for_ever: bool = False
     started: asyncio.Event = field(default_factory=asyncio.Event)
@@ -75,6 +77,31 @@ class FakeEngine:
     async def tag_values(self, request: TagValuesRequest) -> TagValuesResult:
         await self._note(request)
         return self.values
+
+    async def stream_search(self, request: SearchRequest) -> AsyncIterator[SearchResult]:
+        await self._note(request)
+        for part in self.parts or [self.found]:
+            yield part
+
+    async def stream_range(self, request: RangeRequest) -> AsyncIterator[RangeResult]:
+        await self._note(request)
+        for part in self.parts or [self.series]:
+            yield part
+
+    async def stream_tag_names(self, request: TagNamesRequest) -> AsyncIterator[TagNamesResult]:
+        await self._note(request)
+        for part in self.parts or [self.names]:
+            yield part
+
+    async def stream_key_values(self, request: KeyValuesRequest) -> AsyncIterator[KeyValuesResult]:
+        await self._note(request)
+        for part in self.parts or [self.texts]:
+            yield part
+
+    async def stream_tag_values(self, request: TagValuesRequest) -> AsyncIterator[TagValuesResult]:
+        await self._note(request)
+        for part in self.parts or [self.values]:
+            yield part
 
     async def _note(self, request: Request) -> None:
         self.asked.append(request)
