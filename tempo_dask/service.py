@@ -42,6 +42,8 @@ from tempo_dask.maintenance.cycle import Maintenance
 from tempo_dask.operations import Operations
 from tempo_dask.overrides import TenantSettings
 from tempo_dask.physical.column_cache import forget_block
+from tempo_dask.physical.cube_cache import DISK_BYTES as CUBES_DISK_BYTES
+from tempo_dask.physical.cube_cache import PROCESS_CUBES
 from tempo_dask.server_config import Authentication
 from tempo_dask.status import Status
 from tempo_dask.trace_store import open_trace_store
@@ -70,6 +72,7 @@ def serve(config: Config, data_dir: Path, scheduler: str) -> None:
             trace = config.storage.trace
             poll_s = trace.blocklist_poll.total_seconds()
             blocks = BlocksBesideTempo(open_trace_store(trace, data.blocks_path), poll_s=poll_s, forget=forget_block)
+            PROCESS_CUBES.keep(folder=data_dir / "cubes", disk_bytes=CUBES_DISK_BYTES)
             runner.run(_serve(config, settings, wal, blocks, data.node, scheduler))
     except (StorageError, ConfigError, OSError) as error:
         raise StartFailed(str(error)) from error

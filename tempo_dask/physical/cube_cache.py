@@ -12,6 +12,8 @@ from storage.remembered import Remembered
 
 #: What a process keeps in memory.
 MEMORY_BYTES = 64 << 20
+#: What a server keeps on disk.
+DISK_BYTES = 256 << 20
 #: Cubes that wait to be written; while so many wait, more are not written.
 _MOST_WAITING = 64
 
