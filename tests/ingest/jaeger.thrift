@@ -1,4 +1,4 @@
-// Jaeger's messages, for thriftpy2.
+// Jaeger's messages, for thriftpy2. Bytes are strings on the wire.
 enum TagType { STRING, DOUBLE, BOOL, LONG, BINARY }
 enum SpanRefType { CHILD_OF, FOLLOWS_FROM }
 
@@ -9,7 +9,7 @@ struct Tag {
   4: optional double vDouble
   5: optional bool vBool
   6: optional i64 vLong
-  7: optional binary vBinary
+  7: optional string vBinary
 }
 
 struct Log {

@@ -5,13 +5,11 @@ Where thriftpy2 reads a message and we do too, we read the same.
 
 from __future__ import annotations
 
-import base64
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 
 from tempo_dask.errors import BadRequest
@@ -25,7 +23,7 @@ from tests.ingest.test_otlp_http import ENCODERS
 from tests.ingest.test_translations import TRANSLATIONS, cases, sent_bytes
 
 INTERESTING = (0, 1, 0x7F, 0x80, 0xFF, 0x0C, 0x0F, 0x1C)
-QUICK, SOAK = 300, 1_000_000
+QUICK, SOAK = 1_500, 1_000_000
 LIMIT = 1 << 20
 
 counts = pytest.mark.parametrize("count", [QUICK, pytest.param(SOAK, marks=pytest.mark.soak)])
@@ -111,8 +109,11 @@ def test_thrift_is_what_thriftpy2_reads(shared: Path, protocol: str, count: int)
     corpus = corpus_of(shared, f"jaeger-thrift-{protocol}")
     agreed = 0
     for message in [*corpus, *mutations(corpus, count)]:
-        ours, theirs = read_ours(protocol, message), read_theirs(protocol, message)
-        if ours is not None and theirs is not None:
+        ours = read_ours(protocol, message)
+        if ours is None:
+            continue  # thriftpy2 may read for hours what claims to be a list of two thousand million
+        theirs = read_theirs(protocol, message)
+        if theirs is not None:
             assert canonical(ours) == canonical(theirs), message
             agreed += 1
     assert agreed >= len(corpus)
@@ -133,9 +134,21 @@ def read_theirs(protocol: str, message: bytes) -> Any:
     return thrift_oracle.read_batch(message) if protocol == "http" else thrift_oracle.read_datagram(message, protocol)
 
 
-def canonical(batch: Any) -> bytes:
-    """Return plain values as bytes; what is no text counts as lost on both sides."""
-    return orjson.dumps(batch, default=lambda raw: base64.b64encode(raw).decode(), option=orjson.OPT_SORT_KEYS)
+def canonical(value: Any) -> Any:
+    """Return values as both must read them.
+
+    thriftpy2 makes text of bytes where it can and bytes of text where it must, and does not cut numbers that are
+    longer than their type.
+    """
+    if isinstance(value, dict):
+        return {key: canonical(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [canonical(inner) for inner in value]
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if isinstance(value, float):
+        return repr(value)  # not a number is not equal to itself
+    return value % (1 << 32) if isinstance(value, int) else value
 
 
 @pytest.mark.parametrize("reader", [BinaryReader, CompactReader])

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import thriftpy2
+from thriftpy2.protocol import binary
 from thriftpy2.protocol.binary import TBinaryProtocol
 from thriftpy2.protocol.compact import TCompactProtocol
 from thriftpy2.thrift import TMessageType
@@ -13,6 +14,8 @@ from thriftpy2.transport import TMemoryBuffer
 
 jaeger = thriftpy2.load(str(Path(__file__).with_name("jaeger.thrift")), module_name="jaeger_thrift")
 
+# Else it reads a field that says it is a string as a number where one is expected, and is out of step from there on.
+binary.BIN_TYPES = ()
 PROTOCOLS = {"binary": TBinaryProtocol, "compact": TCompactProtocol}
 Plain = dict[str, Any]
 
@@ -37,14 +40,16 @@ def write_datagram(batch: Any, protocol_name: str) -> bytes:
 
 def read_batch(body: bytes) -> Plain | None:
     """Return the batch that a body is, as plain values, or None where thriftpy2 refuses it."""
-    return _read(lambda: _struct(TBinaryProtocol(TMemoryBuffer(body)), jaeger.Batch()))
+    buffer = TMemoryBuffer(body)
+    return _read(lambda: _struct(TBinaryProtocol(buffer), jaeger.Batch()))
 
 
 def read_datagram(datagram: bytes, protocol_name: str) -> Plain | None:
     """Return the batch of a call, as plain values, or None where thriftpy2 refuses it."""
+    buffer = TMemoryBuffer(datagram)
 
     def read() -> Any:
-        protocol = PROTOCOLS[protocol_name](TMemoryBuffer(datagram))
+        protocol = PROTOCOLS[protocol_name](buffer)
         name, _, _ = protocol.read_message_begin()
         return _struct(protocol, jaeger.EmitBatchArgs()).batch if name == "emitBatch" else None
 
