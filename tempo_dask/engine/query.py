@@ -57,6 +57,8 @@ class RunningQuery(Executor):
 
     async def run(self, work: PartitionWork[Task, Partial]) -> Partial:
         """Return the combined result of the work. Raises DeadlineExceeded."""
+        if not work.tasks:
+            return work.combine(())
         self.graph_tasks += self.executor.graph_size(len(work.tasks))
         in_flight = min(self.units_in_flight, len(work.tasks))
         try:
