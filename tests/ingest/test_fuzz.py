@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from tempo_dask.errors import BadRequest
-from tempo_dask.ingest.receivers import content_encoding, jaeger_thrift, otlp_json
+from tempo_dask.ingest.receivers import content_encoding, jaeger_thrift, otlp_json, thrift_structs
 from tempo_dask.ingest.receivers.thrift_structs import read_struct
-from tempo_dask.ingest.receivers.thrift_wire import BinaryReader, CompactReader
+from tempo_dask.ingest.receivers.thrift_wire import STRING, BinaryReader, CompactReader, Reader, skip
 from tempo_dask.kernels import otlp
 from tests.ingest import thrift_oracle
 from tests.ingest.exchanges import exchanges_of, sent_body
@@ -23,7 +23,7 @@ from tests.ingest.test_otlp_http import ENCODERS
 from tests.ingest.test_translations import TRANSLATIONS, cases, sent_bytes
 
 INTERESTING = (0, 1, 0x7F, 0x80, 0xFF, 0x0C, 0x0F, 0x1C)
-QUICK, SOAK = 1_500, 1_000_000
+QUICK, SOAK = 1_000, 1_000_000
 LIMIT = 1 << 20
 
 counts = pytest.mark.parametrize("count", [QUICK, pytest.param(SOAK, marks=pytest.mark.soak)])
@@ -105,13 +105,25 @@ def test_content_encodings(encoding: str, count: int) -> None:
 
 @counts
 @pytest.mark.parametrize("protocol", ["http", "binary", "compact"])
-def test_thrift_is_what_thriftpy2_reads(shared: Path, protocol: str, count: int) -> None:
+def test_thrift_is_what_thriftpy2_reads(
+    shared: Path, protocol: str, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    skipped: list[int] = []
+
+    def skip_and_note(reader: Reader, kind: int) -> None:
+        skipped.append(kind)
+        skip(reader, kind)
+
+    monkeypatch.setattr(thrift_structs, "skip", skip_and_note)
     corpus = corpus_of(shared, f"jaeger-thrift-{protocol}")
     agreed = 0
     for message in [*corpus, *mutations(corpus, count)]:
+        skipped.clear()
         ours = read_ours(protocol, message)
         if ours is None:
             continue  # thriftpy2 may read for hours what claims to be a list of two thousand million
+        if STRING in skipped:
+            continue  # thriftpy2 takes it for the number that the field should be, and is out of step from there on
         theirs = read_theirs(protocol, message)
         if theirs is not None:
             assert canonical(ours) == canonical(theirs), message

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import thriftpy2
-from thriftpy2.protocol import binary
 from thriftpy2.protocol.binary import TBinaryProtocol
 from thriftpy2.protocol.compact import TCompactProtocol
 from thriftpy2.thrift import TMessageType
@@ -14,8 +13,6 @@ from thriftpy2.transport import TMemoryBuffer
 
 jaeger = thriftpy2.load(str(Path(__file__).with_name("jaeger.thrift")), module_name="jaeger_thrift")
 
-# Else it reads a field that says it is a string as a number where one is expected, and is out of step from there on.
-binary.BIN_TYPES = ()
 PROTOCOLS = {"binary": TBinaryProtocol, "compact": TCompactProtocol}
 Plain = dict[str, Any]
 
