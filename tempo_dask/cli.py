@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -11,6 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from tempo_dask import cli_blocks, cli_explain, cli_traceql, config
+from tempo_dask.cli_flags import ALL_TARGETS, is_flags, read_flags
 from tempo_dask.errors import TempoDaskError
 from tempo_dask.load import load_files
 
@@ -81,8 +83,7 @@ def serve(
             otlp_grpc=otlp_grpc_address,
             otlp_http=otlp_http_address,
         )
-        # Imported when it is needed: a second's worth of libraries that the other commands do without.
-        importlib.import_module("tempo_dask.service").serve(settings, data_dir, scheduler)
+        run_server(settings, data_dir, scheduler)
     except (TempoDaskError, OSError) as error:
         fail(str(error))
 
@@ -139,32 +140,6 @@ def explain(
         fail(str(error))
 
 
-_EXPLAIN_EPILOG = """**Examples**
-
-`tempo-dask explain '{ status = error && span.http.method = "GET" }' --since 1h`
-
-`tempo-dask explain '{ name = "GET /" } >> { status = error }' --start 1767225600 --end 1767229200`
-"""
-
-
-@app.command(epilog=_EXPLAIN_EPILOG)
-def explain(
-    query: Annotated[str, typer.Argument(metavar="'QUERY'", help="TraceQL; quote it.", show_default=False)],
-    url: Annotated[str, typer.Option(metavar="URL", help="The server's query API.")] = "http://127.0.0.1:3200",
-    start: Annotated[str, typer.Option(metavar="SECONDS", help="Start of the window.")] = "",
-    end: Annotated[str, typer.Option(metavar="SECONDS", help="End of the window.")] = "",
-    since: Annotated[str, typer.Option(metavar="DURATION", help="A window that ends now. Default: 15m.")] = "",
-    limit: Annotated[str, typer.Option(metavar="N", help="Traces to find.")] = "",
-    tenant: Annotated[str, typer.Option(metavar="ID", help="The tenant, where the server has several.")] = "",
-) -> None:
-    """Run a search on a server and show its stages, what was pruned and why, columns, bytes and times."""
-    asked = {"q": query, "start": start, "end": end, "since": since, "limit": limit}
-    try:
-        typer.echo(cli_explain.explain(url, asked, tenant))
-    except TempoDaskError as error:
-        fail(str(error))
-
-
 @app.command()
 def version() -> None:
     """Say which version this is."""
@@ -177,9 +152,42 @@ def fail(message: str) -> NoReturn:
     raise typer.Exit(1)
 
 
+def serve_flags(arguments: Sequence[str]) -> None:
+    """Run the server with flags as Tempo has them; what is not given comes from the file."""
+    try:
+        flags = read_flags(arguments)
+        if flags.version:
+            version()
+            return
+        if flags.target not in ALL_TARGETS:
+            fail(f"unrecognised module name: {flags.target}; one process does everything here: -target=all")
+        if flags.file is None:
+            settings = config.parse("", flags.values)
+        else:
+            settings = config.load(flags.file, expand_env=flags.expand_env, flags=flags.values)
+        for name in flags.without_effect:
+            typer.echo(f"note: -{name} has no effect here", err=True)
+        wal = settings.storage.trace.wal.path
+        run_server(settings, Path("data") if wal is None else wal.parent, "local", check_only=flags.verify)
+    except (TempoDaskError, OSError) as error:
+        fail(str(error))
+
+
+def run_server(settings: config.Config, data_dir: Path, scheduler: str, *, check_only: bool = False) -> None:
+    """Serve, or say only that the configuration can be used."""
+    for key in settings.without_effect:
+        typer.echo(f"note: {key} has no effect here", err=True)
+    if not check_only:
+        # Imported when it is needed: a second's worth of libraries that the other commands do without.
+        importlib.import_module("tempo_dask.service").serve(settings, data_dir, scheduler)
+
+
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line: sub-commands, or flags as Tempo has them."""
+    if is_flags(sys.argv[1:]):
+        serve_flags(sys.argv[1:])
+    else:
+        app()
 
 
 if __name__ == "__main__":

@@ -5,20 +5,25 @@ A section is a class, a key is a field. A key that no class has stops the start 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import re
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
-from pydantic import PositiveInt, ValidationError
+from pydantic import PositiveInt, PrivateAttr, ValidationError
 
 from tempo_dask.compactor_config import Compactor
+from tempo_dask.config_accepted import without_effect, without_keys
 from tempo_dask.config_section import ConfigError, Duration, Port, Section, split_address
 from tempo_dask.ingest.receivers_config import DefaultReceivers, Receivers, with_otlp_addresses
 from tempo_dask.overrides_config import Overrides
 from tempo_dask.server_config import Authentication, GrpcTls, QueryFrontend, Tls
 from tempo_dask.storage_config import Storage
+
+_VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::-(?P<default>[^}]*))?\}")
 
 
 class Server(Section):
@@ -71,6 +76,18 @@ class Config(Section):
     storage: Storage = Storage()
     overrides: Overrides = Overrides()
 
+    _without_effect: tuple[str, ...] = PrivateAttr(default=())
+
+    @property
+    def without_effect(self) -> tuple[str, ...]:
+        """The keys of the file that Tempo has and that mean nothing here."""
+        return self._without_effect
+
+    def noting(self, without_effect: tuple[str, ...]) -> Config:
+        """Return the same, which knows keys that mean nothing here."""
+        self._without_effect = without_effect
+        return self
+
 
 def with_addresses(
     config: Config,
@@ -94,31 +111,52 @@ def with_addresses(
     )
 
 
-def load(path: Path) -> Config:
-    """Read a configuration file. Raises ConfigError with every key that is wrong."""
+def load(path: Path, *, expand_env: bool = False, flags: Mapping[str, Any] | None = None) -> Config:
+    """Read a configuration file. Raises ConfigError with every key that is wrong.
+
+    `${NAME}` and `${NAME:-default}` are replaced where asked for; `flags` (a tree of keys) win over the file.
+    """
     try:
         text = path.read_text()
     except OSError as error:
         msg = f"failed parsing config: failed to read configFile {path}: {error.strerror}"
         raise ConfigError(msg) from error
     try:
-        return parse(text)
+        return parse(expanded(text) if expand_env else text, flags)
     except ConfigError as error:
         msg = f"failed parsing config: failed to parse configFile {path}: {error}"
         raise ConfigError(msg) from error
 
 
-def parse(text: str) -> Config:
-    """Return the configuration that a YAML text says. Raises ConfigError."""
+def parse(text: str, flags: Mapping[str, Any] | None = None) -> Config:
+    """Return the configuration that a YAML text says, where no flag says otherwise. Raises ConfigError."""
     try:
         tree = yaml.compose(text, yaml.SafeLoader)
-        return Config.model_validate(yaml.safe_load(text))
+        document = yaml.safe_load(text)
+        ignored = tuple(without_effect(document, Config))
+        kept = without_keys(document, frozenset(ignored))
+        return Config.model_validate(_merged(kept, flags or {})).noting(ignored)
     except yaml.YAMLError as error:
         msg = f"yaml: {error}"
         raise ConfigError(msg) from error
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False)
         raise ConfigError("\n".join(_complaint(tree, e["loc"], e["type"], e["msg"]) for e in found)) from error
+
+
+def expanded(text: str) -> str:
+    """Return a text with `${NAME}` and `${NAME:-default}` replaced by what the environment says."""
+    return _VARIABLE.sub(lambda found: os.environ.get(found["name"]) or found["default"] or "", text)
+
+
+def _merged(document: Any, flags: Mapping[str, Any]) -> Any:
+    """Return a tree with some of its values replaced."""
+    if not flags or not isinstance(document, dict | None):
+        return document
+    found = dict(document or {})
+    for key, value in flags.items():
+        found[key] = _merged(found.get(key), value) if isinstance(value, Mapping) else value
+    return found
 
 
 def _complaint(tree: yaml.Node | None, path: Sequence[int | str], kind: str, text: str) -> str:
