@@ -1,4 +1,4 @@
-"""A block written part by part: what memory holds is one part, and the files as far as they are encoded.
+"""A block written part by part: what memory holds is one part, and not the files, which lie in the temporary folder.
 
 Parts are sorted tables that follow each other, each a unit of the block. What a part counts from its own first row is
 counted on from the rows before it; its resources and scopes are numbered as the block numbers them, which is in order
@@ -126,7 +126,7 @@ class _BlockInParts:
         """Return the writer of a table; its encodings are chosen when its first rows are here."""
         if name not in self._writers:
             encodings = choose_encodings(name, first, self._known)
-            self._writers[name] = TableWriter(self._schemas[name], encodings, self._page_rows)
+            self._writers[name] = TableWriter(self._schemas[name], encodings, self._page_rows, spooled=True)
         return self._writers[name]
 
     def _number(self, spans: pa.Table, column: str, rows: pa.Table, name: TableName) -> pa.Table:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import mmap
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -119,10 +121,11 @@ def _row_bounds(name: TableName, table: pa.Table, units: Sequence[UnitMeta]) -> 
 
 
 class TableWriter:
-    """A Parquet file in the making, a row group after another."""
+    """A Parquet file in the making, a row group after another: in memory, or `spooled` to a file without a name."""
 
-    def __init__(self, schema: pa.Schema, encodings: Encodings, page_rows: int) -> None:
-        self._sink = pa.BufferOutputStream()
+    def __init__(self, schema: pa.Schema, encodings: Encodings, page_rows: int, *, spooled: bool = False) -> None:
+        self._file = tempfile.TemporaryFile() if spooled else None  # noqa: SIM115  # lives as long as its content
+        self._sink = pa.BufferOutputStream() if self._file is None else pa.PythonFile(self._file, "w")
         self._writer = pq.ParquetWriter(
             self._sink,
             schema,
@@ -144,9 +147,14 @@ class TableWriter:
         self._writer.write_table(rows, row_group_size=max(1, rows.num_rows))
 
     def finish(self) -> pa.Buffer:
-        """End the file and return it."""
+        """End the file and return it, mapped into memory where it was spooled."""
         self._writer.close()
-        return self._sink.getvalue()
+        if self._file is None:
+            return self._sink.getvalue()
+        self._file.flush()
+        mapped = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._file.close()
+        return pa.py_buffer(mapped)
 
 
 def _rows(table: pa.Table, start: int, stop: int) -> pa.Table:
