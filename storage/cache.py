@@ -8,8 +8,8 @@ from typing import TypeAlias
 from storage.columns import Column, ScanSource, TableName
 from storage.remembered import Remembered
 
-#: Source id, table, column, unit.
-Key: TypeAlias = tuple[str, TableName, str, int]
+#: Tenant and id of the source, table, column, unit.
+Key: TypeAlias = tuple[str, str, TableName, str, int]
 
 
 def _size(column: Column | None) -> int:
@@ -43,9 +43,9 @@ class ColumnCache:
 
     def get_or_read(self, source: ScanSource, table: TableName, name: str, unit: int) -> Column | None:
         """Return what `source.read` returns, and raise what it raises."""
-        key = (source.meta.id, table, name, 0 if table in {"resources", "scopes"} else unit)
+        key = (source.meta.tenant, source.meta.id, table, name, 0 if table in {"resources", "scopes"} else unit)
         return self._columns.get_or_make(key, partial(source.read, table, name, unit))
 
     def forget(self, source_id: str) -> None:
         """Give up the columns of a source that nobody will ask for again."""
-        self._columns.forget(lambda key: key[0] == source_id)
+        self._columns.forget(lambda key: key[1] == source_id)

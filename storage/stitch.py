@@ -47,7 +47,7 @@ _NO_ROWS: Rows = np.zeros(0, np.int64)
 
 #: A few snapshots, and what their split traces make; the sources of a snapshot, pair by pair.
 _stitchings: Remembered[tuple[str, ...], Stitching] = Remembered(8)
-_pairs: Remembered[tuple[str, str], tuple[Rows, Rows]] = Remembered(1 << 17)
+_pairs: Remembered[tuple[str, ...], tuple[Rows, Rows]] = Remembered(1 << 17)
 
 
 def stitch(sources: Sequence[ScanSource]) -> Stitching:
@@ -64,7 +64,8 @@ def stitch(sources: Sequence[ScanSource]) -> Stitching:
 
 
 def _ids(sources: Sequence[ScanSource]) -> tuple[str, ...]:
-    return tuple(source.meta.id for source in sources)
+    """Return a key for sources of one tenant."""
+    return (*(source.meta.tenant for source in sources[:1]), *(source.meta.id for source in sources))
 
 
 def _remembered(sources: Sequence[ScanSource]) -> Stitching:
@@ -75,7 +76,7 @@ def _extend(base: Stitching, known: Sequence[ScanSource], new: Sequence[ScanSour
     """Return a stitching of `known` sources, extended by `new` ones."""
     found: dict[str, list[Rows]] = {}
     for first, second in chain(product(known, new), combinations(new, 2)):
-        of_first, of_second = _pairs.get_or_make((first.meta.id, second.meta.id), partial(_shared, first, second))
+        of_first, of_second = _pairs.get_or_make(_ids([first, second]), partial(_shared, first, second))
         stitched_before = base.excluded.get(first.meta.id)
         if stitched_before is not None and len(of_first):
             whole = np.isin(of_first, stitched_before, invert=True)

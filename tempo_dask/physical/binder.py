@@ -55,8 +55,9 @@ _JOINED: tuple[TableName, ...] = ("events", "links")
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """A source as a key: its id stands for it, since equal ids mean equal rows."""
+    """A source as a key: tenant and id stand for it, since equal ids mean equal rows."""
 
+    tenant: str
     id: str
     meta: SourceMeta = field(compare=False)
 
@@ -68,7 +69,7 @@ def _bound(expression: FieldExpression, source: _Source) -> Predicate:
 
 def bind_filter(expression: FieldExpression, meta: SourceMeta) -> Predicate:
     """Return where the expression is true; the units of a source, asked one after another, share one answer."""
-    return _bound(expression, _Source(meta.id, meta))
+    return _bound(expression, _Source(meta.tenant, meta.id, meta))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,15 +14,16 @@ from storage.errors import DamagedBlock
 
 
 class FakeMeta:
-    def __init__(self, source_id: str) -> None:
+    def __init__(self, source_id: str, tenant: str) -> None:
         self.id = source_id
+        self.tenant = tenant
 
 
 class FakeSource:
     """A source that counts what it reads: 800 bytes a column."""
 
-    def __init__(self, source_id: str) -> None:
-        self.meta = FakeMeta(source_id)
+    def __init__(self, source_id: str, tenant: str = "t") -> None:
+        self.meta = FakeMeta(source_id, tenant)
         self.reads: list[tuple[str, str, int]] = []
         self.gate = threading.Event()
         self.gate.set()
@@ -45,6 +46,12 @@ def test_a_column_is_read_once() -> None:
     assert cache.get_or_read(FakeSource("b"), "spans", "start", 0) is not first
     assert source.reads == [("spans", "start", 0)]
     assert (cache.hits, cache.misses, cache.used_bytes) == (1, 2, 1_600)
+
+
+def test_tenants_share_nothing() -> None:
+    cache = ColumnCache(10_000)
+    first = cache.get_or_read(FakeSource("a", "one"), "spans", "start", 0)
+    assert cache.get_or_read(FakeSource("a", "two"), "spans", "start", 0) is not first
 
 
 def test_resources_are_the_same_in_every_unit() -> None:
