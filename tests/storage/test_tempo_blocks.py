@@ -79,7 +79,7 @@ def test_a_row_group_is_a_source(copy: Path, name: str) -> None:
     assert_finds(group, tables)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=10)
 @given(st.lists(spans, min_size=1, max_size=10), st.sampled_from(FORMATS), st.integers(1, 3))
 def test_every_field_comes_back(sent: list[Span], format_name: str, row_group_size: int) -> None:
     """In every format, from any number of row groups; a span that stands twice comes once."""
@@ -88,7 +88,7 @@ def test_every_field_comes_back(sent: list[Span], format_name: str, row_group_si
         assert spans_in(block) == by_id({bare(span, format_name) for span in sent})
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=10)
 @given(st.lists(spans, min_size=1, max_size=10), st.sampled_from(FORMATS))
 def test_a_row_group_reads_as_what_was_sent_live(sent: list[Span], format_name: str) -> None:
     """Sorted, numbered, summarised and described as the same spans are in a chunk."""
