@@ -108,11 +108,27 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else repr(value)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+LAW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+
+
+@settings(LAW, max_examples=200)
 @given(found=spans(), query=pipelines, data=st.data())
 def test_search_agrees_with_the_oracle(
     executor: LocalExecutor, found: list[Span], query: str, data: st.DataObject
 ) -> None:
+    require_agreement(executor, found, query, data)
+
+
+@pytest.mark.slow
+@settings(LAW, max_examples=10_000)
+@given(found=spans(), query=pipelines, data=st.data())
+def test_search_agrees_with_the_oracle_at_length(
+    executor: LocalExecutor, found: list[Span], query: str, data: st.DataObject
+) -> None:
+    require_agreement(executor, found, query, data)
+
+
+def require_agreement(executor: LocalExecutor, found: list[Span], query: str, data: st.DataObject) -> None:
     try:
         require_valid(parse(query))
         require_planned(parse(query))
