@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, SecretStr, model_validator
+from pydantic import AfterValidator, NonNegativeInt, PositiveInt, SecretStr, model_validator
 
 from tempo_dask.config_section import Duration, Section
 
@@ -54,9 +54,33 @@ def _require_regex(text: str) -> str:
     return text
 
 
+class SearchQueries(Section):
+    """`query_frontend.search`."""
+
+    default_result_limit: PositiveInt = 20
+    max_result_limit: NonNegativeInt = 262_144
+    max_duration: Duration = timedelta(hours=168)
+    default_spans_per_span_set: PositiveInt = 3
+    max_spans_per_span_set: NonNegativeInt = 100
+
+
+class MetricsQueries(Section):
+    """`query_frontend.metrics`."""
+
+    max_duration: Duration = timedelta()  # of a range; 0 is no bound
+    max_exemplars: NonNegativeInt = 100
+    max_response_series: NonNegativeInt = 0
+    max_intervals: NonNegativeInt = 10_000
+
+
 class QueryFrontend(Section):
     """`query_frontend`: what may be asked."""
 
+    search: SearchQueries = SearchQueries()
+    metrics: MetricsQueries = MetricsQueries()
+    max_outstanding_per_tenant: PositiveInt = 2000
+    max_query_expression_size_bytes: PositiveInt = 131_072
+    query_end_cutoff: Duration = timedelta()
     multi_tenant_queries_enabled: bool = True
     api_timeout: Duration = timedelta()
     url_deny_list: tuple[Annotated[str, AfterValidator(_require_regex)], ...] = ()

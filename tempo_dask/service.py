@@ -7,6 +7,7 @@ import logging
 import re
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import uvloop
@@ -19,12 +20,15 @@ from storage.wal import Wal
 from tempo_dask import logs, telemetry
 from tempo_dask.api.authentication import Credentials
 from tempo_dask.api.contracts import Api, Authenticate, TenantOf, let_pass, one_tenant
+from tempo_dask.api.limits import RequestLimits
 from tempo_dask.api.tenancy import one_tenant_of, tenants_of
 from tempo_dask.cluster import open_executor
 from tempo_dask.config import Config
 from tempo_dask.config_section import ConfigError
+from tempo_dask.engine.admission import Admission
 from tempo_dask.engine.cross_tenant import CrossTenantSources
 from tempo_dask.engine.engine import Engine
+from tempo_dask.engine.query import Bounds
 from tempo_dask.errors import TempoDaskError
 from tempo_dask.ingest.background import Background
 from tempo_dask.ingest.distributor import Distributor, Rules
@@ -44,6 +48,7 @@ from tempo_dask.overrides import TenantSettings
 from tempo_dask.physical.column_cache import forget_block
 from tempo_dask.physical.cube_cache import DISK_BYTES as CUBES_DISK_BYTES
 from tempo_dask.physical.cube_cache import PROCESS_CUBES
+from tempo_dask.request_limits import common_limits, nanoseconds, tenant_limits
 from tempo_dask.server_config import Authentication
 from tempo_dask.status import Status
 from tempo_dask.trace_store import open_trace_store
@@ -89,7 +94,11 @@ async def _serve(
     operations = Operations(pipeline, blocks)
     executor = await asyncio.to_thread(open_executor, scheduler)  # a cluster's client brings a loop of its own
     api = Api(
-        Engine(CrossTenantSources(sources), executor),
+        Engine(
+            CrossTenantSources(sources),
+            executor,
+            Bounds(Admission(waiting=config.query_frontend.max_outstanding_per_tenant)),
+        ),
         operations,
         observe=telemetry.observe_request,
         prefix=config.http_api_prefix,
@@ -98,10 +107,11 @@ async def _serve(
         authenticate=_authenticate(config.server.authentication),
         denied_urls=tuple(re.compile(pattern) for pattern in config.query_frontend.url_deny_list),
         timeout_s=config.query_frontend.api_timeout.total_seconds(),
+        limits_of=_limits_of(config, settings),
         status=Status(config, settings, operations.not_ready, node),
     )
     compaction = config.compactor.compaction
-    keep_blocks = Maintenance(blocks, compaction.limits()).step
+    keep_blocks = _maintenance(config, settings, blocks).step
     maintenance = Background("maintenance", keep_blocks, pause_s=compaction.compaction_cycle.total_seconds())
     reloading = Background(
         "overrides", settings.reload, pause_s=config.overrides.per_tenant_override_period.total_seconds()
@@ -184,6 +194,30 @@ def _authenticate(allowed: Authentication) -> Authenticate:
     tokens = [token.get_secret_value() for token in allowed.bearer_tokens]
     passwords = {name: password.get_secret_value() for name, password in allowed.basic_users.items()}
     return Credentials(tokens, passwords).authenticate
+
+
+def _limits_of(config: Config, settings: TenantSettings) -> Callable[[str], RequestLimits]:
+    """Return what says what a tenant may ask for; several tenants at once what all may ask for."""
+    common = common_limits(config.query_frontend)
+
+    def limits_of(tenant: str) -> RequestLimits:
+        own = settings.of(tenant)
+        return tenant_limits(common, own.read, own.global_.max_bytes_per_trace)
+
+    return limits_of
+
+
+def _maintenance(config: Config, settings: TenantSettings, blocks: BlockStore) -> Maintenance:
+    """Return what keeps the blocks in shape; a tenant's own retention goes before that of all."""
+    limits = config.compactor.compaction.limits()
+    return Maintenance(
+        blocks,
+        limits,
+        retention_of=lambda tenant: (
+            nanoseconds(settings.of(tenant).compaction.block_retention) or limits.block_retention
+        ),
+        is_compacted=lambda tenant: not settings.of(tenant).compaction.compaction_disabled,
+    )
 
 
 def _rules(config: Config, limits_of: LimitsOf) -> Rules:

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from tempo_dask import config
+from tempo_dask.api.limits import HOUR_NS, RequestLimits
 from tempo_dask.config_section import ConfigError
 from tempo_dask.ingest.limits import UNLIMITED, IngestLimits
 from tempo_dask.overrides import TenantSettings
+from tempo_dask.request_limits import common_limits, tenant_limits
 
 NEW = """
 overrides:
@@ -90,3 +92,21 @@ def test_a_changed_file_is_taken_over_and_a_broken_one_is_not(tmp_path: Path) ->
 def test_a_file_that_is_not_there_stops_the_start(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"cannot read .*none\.yaml"):
         settings_of(f"overrides: {{per_tenant_override_config: {tmp_path / 'none.yaml'}}}")
+
+
+def test_what_may_be_asked_is_bounded_for_all_and_for_one() -> None:
+    text = """
+query_frontend:
+  search: {default_result_limit: 7, max_duration: 24h}
+  metrics: {max_duration: 3h, max_exemplars: 5}
+overrides: {defaults: {read: {max_search_duration: 1h, max_bytes_per_tag_values_query: 99}}}
+"""
+    found = config.parse(text)
+    common = common_limits(found.query_frontend)
+    own = tenant_limits(common, found.overrides.defaults.read, 11)
+    assert (own.default_traces, own.max_exemplars, own.max_tag_bytes, own.max_trace_bytes) == (7, 5, 99, 11)
+    assert (common.max_search_ns, own.max_search_ns, own.max_metrics_ns) == (24 * HOUR_NS, HOUR_NS, 3 * HOUR_NS)
+
+
+def test_limits_that_nobody_sets_are_those_of_a_request() -> None:
+    assert common_limits(config.Config().query_frontend) == RequestLimits()
