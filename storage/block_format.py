@@ -13,14 +13,17 @@ from storage.block.writer import UNIT_SPANS, EncodedBlock, Origin, write_block
 from storage.columns import TABLE_OF_SCOPE, ColumnMeta, ScanSource, SourceMeta, TableName, split_column_name
 from storage.describe import join_columns
 from storage.errors import DamagedBlock
-from storage.merge_parts import choose_columns, merge_parts
+from storage.merge_parts import TraceIds, choose_columns, merge_parts
 
 
 class BlockFormat(Protocol):
     """A way to encode and open blocks. Both methods may be called from many threads."""
 
-    def write(self, sources: Sequence[ScanSource], origin: Origin) -> EncodedBlock:
-        """Encode the spans of all sources, of which there are some, each once. May raise what reading raises."""
+    def write(self, sources: Sequence[ScanSource], origin: Origin, *, without: TraceIds | None = None) -> EncodedBlock:
+        """Encode the spans of all sources, each once, but for the traces `without`; some must be left.
+
+        May raise what reading raises.
+        """
         ...
 
     def open(self, files: BlockFiles) -> ScanSource:
@@ -34,10 +37,10 @@ class ParquetFormat:
     def __init__(self, unit_spans: int = UNIT_SPANS) -> None:
         self._unit_spans = unit_spans
 
-    def write(self, sources: Sequence[ScanSource], origin: Origin) -> EncodedBlock:
+    def write(self, sources: Sequence[ScanSource], origin: Origin, *, without: TraceIds | None = None) -> EncodedBlock:
         """Encode spans as Parquet files; what makes more than one unit is merged and written unit by unit."""
         metas = [source.meta for source in sources]
-        parts = merge_parts(sources, self._unit_spans)
+        parts = merge_parts(sources, self._unit_spans, without)
         if sum(meta.span_count for meta in metas) <= self._unit_spans:
             return write_block(next(parts), origin, unit_spans=self._unit_spans)
         known, may_have_rest = _columns_of(metas)

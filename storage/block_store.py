@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 
 from storage.block.files import StoredFiles
@@ -25,6 +26,7 @@ from storage.block_list import BlockList, BlockRecord, WalRange
 from storage.columns import ScanSource
 from storage.commit_log import AlreadyFlushed, CommitConflict, CommitLog
 from storage.errors import DamagedBlock, StorageError
+from storage.merge_parts import TraceIds
 from storage.object_store import ObjectStore, StoreUnavailable
 from storage.parallel import in_parallel
 from storage.sweep import MAX_PUBLISH_NS, delete_block, sweep
@@ -163,9 +165,46 @@ class BlockStore:
         """Take blocks off the list. Raises CommitConflict where one is not in the list any more; then all stay."""
         self._log(tenant).commit(remove=block_ids)
 
+    def erase(self, tenant: str, trace_ids: TraceIds) -> list[str]:
+        """Take traces (n, 16) out of all blocks in one step, and return the ids of the blocks that held them.
+
+        Once this returns no newer list has the traces; the files of the old blocks stay until they are swept. Raises
+        CommitConflict where blocks change meanwhile, which may be tried again, and DamagedBlock where one cannot be
+        searched; then nothing has changed. After StoreUnavailable it may have.
+        """
+        commits = self._log(tenant)
+        listed = commits.read()
+        opened = [(record, self._opened_block(tenant, record)) for record in listed.blocks.values()]
+        wanted = np.unique(trace_ids, axis=0)
+        held = [(r, block, found) for r, block in opened if (found := int((block.find(wanted) >= 0).sum()))]
+        if not held:
+            return []
+        added = [
+            _record(self._without(tenant, record, block, wanted), level_of(record))
+            for record, block, found in held
+            if found < block.meta.trace_count
+        ]
+        old = [record["id"] for record, _, _ in held]
+        try:
+            commits.commit(add=added, remove=old)
+        except CommitConflict:
+            for record in added:
+                self._discard(f"{tenant}/{record['id']}")
+            raise
+        return old
+
+    def _without(self, tenant: str, record: BlockRecord, block: ScanSource, trace_ids: TraceIds) -> BlockMeta:
+        """Write a block anew without some traces; it is not listed yet."""
+        origin = Origin(str(uuid.uuid4()), tenant, arrived_ns=(first_arrival(record), record["arrived_ns"]))
+        return self._write([block], origin, without=trace_ids)
+
     def sweep(self, tenant: str, *, removed_grace_ns: int) -> list[str]:
         """Delete the files of blocks that nobody lists or reads any more; return their ids."""
         return sweep(self._objects, tenant, self._log(tenant).read, self._clock(), removed_grace_ns)
+
+    def holds_files(self, tenant: str, block_id: str) -> bool:
+        """Return whether any file of a block is there, listed or not."""
+        return bool(self._objects.list(f"{tenant}/{block_id}"))
 
     def _log(self, tenant: str) -> CommitLog:
         check_tenant(tenant)
@@ -184,10 +223,10 @@ class BlockStore:
             self._discard(prefix)  # the disk may be full: give back what it took
             raise
 
-    def _write(self, sources: Sequence[ScanSource], origin: Origin) -> BlockMeta:
+    def _write(self, sources: Sequence[ScanSource], origin: Origin, *, without: TraceIds | None = None) -> BlockMeta:
         """Make a block durable that is not listed yet. Raises PublishTooSlow."""
         started_ns = self._clock()
-        block = self._format.write(sources, origin)
+        block = self._format.write(sources, origin, without=without)
         self._store(f"{origin.tenant}/{origin.id}", block.files)
         if self._clock() - started_ns > MAX_PUBLISH_NS:
             msg = f"block {origin.id} took too long to write"

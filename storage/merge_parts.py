@@ -28,16 +28,20 @@ from storage.kernels.sort import sort_groups
 from storage.merge import HASH_SEED, merge
 
 Rows = npt.NDArray[np.int64]
+#: Of shape (n, 16).
+TraceIds = npt.NDArray[np.uint8]
 
 
-def merge_parts(sources: Sequence[ScanSource], part_spans: int) -> Iterator[SpanTables]:
+def merge_parts(
+    sources: Sequence[ScanSource], part_spans: int, without: TraceIds | None = None
+) -> Iterator[SpanTables]:
     """Yield the spans of all sources, sorted, nothing twice, at most `part_spans` or one longer trace at a time.
 
-    Raises what reading the sources raises.
+    Traces of the ids `without` are left out. Raises what reading the sources raises.
     """
     columns = choose_columns([source.meta for source in sources])
     may_have = set().union(*columns.values())
-    for rows_of in plan_parts(sources, part_spans):
+    for rows_of in plan_parts(sources, part_spans, without):
         taken = [(source, _take(source, rows)) for source, rows in zip(sources, rows_of, strict=True) if len(rows)]
         parts = [tables for _, tables in taken]
         is_done = len(taken) == 1 and taken[0][0].meta.columns.keys() <= may_have
@@ -50,8 +54,8 @@ def _take(source: ScanSource, rows: Rows) -> SpanTables:
     return source.take_traces(rows)
 
 
-def plan_parts(sources: Sequence[ScanSource], part_spans: int) -> list[list[Rows]]:
-    """Return for each part the rows of `traces`, ascending, that it takes of each source."""
+def plan_parts(sources: Sequence[ScanSource], part_spans: int, without: TraceIds | None = None) -> list[list[Rows]]:
+    """Return for each part the rows of `traces`, ascending, that it takes of each source; no part takes none."""
     ids = np.concatenate([_read(source, "trace_id").view(">u8").astype(np.uint64).reshape(-1, 2) for source in sources])
     high, low = np.ascontiguousarray(ids[:, 0]), np.ascontiguousarray(ids[:, 1])
     starts = sort_key(np.concatenate([_read(source, "start") for source in sources]))
@@ -67,7 +71,13 @@ def plan_parts(sources: Sequence[ScanSource], part_spans: int) -> list[list[Rows
     part_of_trace[order] = np.repeat(np.arange(len(cuts) - 1), np.diff(cuts))
     stops = np.cumsum([source.meta.trace_count for source in sources])
     by_source = [_rows_by_part(parts, len(cuts) - 1) for parts in np.split(part_of_trace[numbers], stops[:-1])]
-    return [list(rows) for rows in zip(*by_source, strict=True)]
+    if without is not None:
+        gone = [source.find(without) for source in sources]
+        by_source = [
+            [np.setdiff1d(rows, of_source) for rows in parts] for parts, of_source in zip(by_source, gone, strict=True)
+        ]
+    planned = [list(rows) for rows in zip(*by_source, strict=True)]
+    return [part for part in planned if any(len(rows) for rows in part)]
 
 
 def _read(source: ScanSource, name: str) -> npt.NDArray[np.generic]:

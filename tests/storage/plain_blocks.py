@@ -33,7 +33,8 @@ def plain_sources(names: Sequence[str]) -> list[PlainBlock]:
 class PlainFormat:
     """Encodes and opens them; names of spans that are numbers are their times."""
 
-    def write(self, sources: Sequence[PlainBlock], origin: Origin) -> EncodedBlock:
+    def write(self, sources: Sequence[PlainBlock], origin: Origin, *, without: object = None) -> EncodedBlock:
+        assert without is None
         names = list(dict.fromkeys(name for source in sources for name in source.names))
         data = orjson.dumps(names)
         meta = BlockMeta(
