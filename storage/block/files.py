@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -23,6 +23,10 @@ class BlockFiles(Protocol):
         """Return bytes [start, stop), exactly so many; must raise StorageError where there are fewer."""
         ...
 
+    def read_ranges(self, name: str, ranges: Sequence[tuple[int, int]]) -> Sequence[bytes]:
+        """Return several ranges, each as `read_range` does; from a store a network away together."""
+        return [self.read_range(name, start, stop) for start, stop in ranges]
+
     def size(self, name: str) -> int:
         """Return the length of a file in bytes; must raise StorageError where it is absent."""
         ...
@@ -37,6 +41,10 @@ class KeyedStore(Protocol):
 
     def get_range(self, key: str, start: int, stop: int) -> bytes:
         """Return bytes [start, stop) of an object."""
+        ...
+
+    def get_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> Sequence[bytes]:
+        """Return several ranges of an object."""
         ...
 
     def size(self, key: str) -> int:
@@ -58,6 +66,10 @@ class StoredFiles(BlockFiles):
     def read_range(self, name: str, start: int, stop: int) -> bytes:
         """Return bytes [start, stop)."""
         return self._store.get_range(f"{self._prefix}/{name}", start, stop)
+
+    def read_ranges(self, name: str, ranges: Sequence[tuple[int, int]]) -> Sequence[bytes]:
+        """Return several ranges."""
+        return self._store.get_ranges(f"{self._prefix}/{name}", ranges)
 
     def size(self, name: str) -> int:
         """Return the length of a file."""

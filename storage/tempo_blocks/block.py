@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -17,6 +17,7 @@ from storage.columns import SpanTables
 from storage.errors import BadColumns, DamagedBlock
 from storage.merge import merge
 from storage.tempo_blocks.decode import decode_traces
+from storage.tempo_blocks.fetched import FetchedFile, ranges_of
 from storage.tempo_blocks.meta import DATA, META, TempoMeta
 
 #: Spans decoded at a time, about: what they take while nested and while flat is all that is held beside the result.
@@ -77,7 +78,9 @@ class TempoBlock:
     def read_trace_ids(self, row_group: int) -> npt.NDArray[np.uint8]:
         """Return the trace ids of a row group (traces, 16), ascending."""
         with _told():
-            column = self._open().read_row_group(row_group, columns=["TraceID"], use_threads=False).column(0)
+            column = (
+                self._open(row_group, ["TraceID"]).read_row_group(row_group, ["TraceID"], use_threads=False).column(0)
+            )
             ids = single_chunk(column.cast(pa.binary(16)))
         words = np.frombuffer(ids.buffers()[1], "S16", len(ids), ids.offset * 16)
         return np.sort(words).view(np.uint8).reshape(-1, 16)
@@ -88,7 +91,8 @@ class TempoBlock:
         batch_size = max(1, traces * _BATCH_SPANS // max(1, spans))
         columns = [path for path in self._leaves if _is_wanted(path)]
         with _told():
-            batches = self._open().iter_batches(batch_size, [row_group], columns, use_threads=False)
+            file = self._open(row_group, columns)
+            batches = file.iter_batches(batch_size, [row_group], columns, use_threads=False)
             return merge([decode_traces(pa.Table.from_batches([b]), self.meta.dedicated) for b in batches])
 
     def find_damage(self) -> Iterator[tuple[str, str]]:
@@ -108,8 +112,13 @@ class TempoBlock:
             return pa.BufferReader(self._mapped)
         return pa.PythonFile(RangeReader(self.files, DATA, self._size))
 
-    def _open(self) -> pq.ParquetFile:
-        return pq.ParquetFile(self._source(), metadata=self._footer, pre_buffer=self._mapped is None)
+    def _open(self, row_group: int, columns: Sequence[str]) -> pq.ParquetFile:
+        """Return the file to read some columns of a row group from."""
+        source = self._source()
+        if self._mapped is None:
+            ranges = ranges_of(self._footer.row_group(row_group), columns)
+            source = pa.PythonFile(FetchedFile(self.files, DATA, self._size, ranges))
+        return pq.ParquetFile(source, metadata=self._footer, pre_buffer=False)
 
 
 def _is_wanted(path: str) -> bool:

@@ -7,6 +7,7 @@ import pickle
 import shutil
 import tempfile
 import uuid
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,11 +22,13 @@ from storage.columns import SpanTables
 from storage.errors import DamagedBlock
 from storage.local_objects import LocalStore
 from storage.merge import merge
+from storage.object_store import ObjectStore
 from storage.tempo_blocks.block import TempoBlock
 from storage.tempo_blocks.row_group import RowGroup, row_groups
 from tests.otlp_oracle import Attributes, Span, by_id, read_requests, requests_to_spans, tables_to_spans
 from tests.storage.builder import SPAN
 from tests.storage.source_contract import assert_described, assert_finds, assert_reads
+from tests.storage.stores import WrappedStore
 from tests.storage.strategies import spans
 from tests.storage.tempo_writer import TENANT, bare, write_block
 
@@ -180,3 +183,36 @@ def test_equal_to_a_chunk_of_the_same_spans(tmp_path: Path) -> None:
     chunk = Chunk.seal(merge([whole(group)]), id="c", tenant=TENANT)
     assert chunk.meta.columns == group.meta.columns
     assert chunk.meta.units == group.meta.units
+
+
+class CountingStore(WrappedStore):
+    """A store without files, which counts requests for ranges."""
+
+    def __init__(self, inner: ObjectStore) -> None:
+        super().__init__(inner)
+        self.requests = 0
+
+    def local_path(self, key: str) -> None:
+        return None
+
+    def get_range(self, key: str, start: int, stop: int) -> bytes:
+        self.requests += 1
+        return super().get_range(key, start, stop)
+
+    def get_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> Sequence[bytes]:
+        self.requests += 1
+        return super().get_ranges(key, ranges)
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_a_row_group_comes_in_one_request(copy: Path, name: str) -> None:
+    """From a store a network away; ids alone too, and what comes is what files hold."""
+    store = CountingStore(LocalStore(copy))
+    block = TempoBlock(StoredFiles(store, name), TENANT)
+    opened = store.requests
+    ids = block.read_trace_ids(0)
+    tables = block.read_spans(0)
+    assert store.requests == opened + 2
+    here = TempoBlock(StoredFiles(LocalStore(copy), name), TENANT)
+    assert tables_to_spans(tables) == tables_to_spans(here.read_spans(0))
+    assert (ids == here.read_trace_ids(0)).all()
