@@ -117,3 +117,10 @@ def test_no_sample_is_told_twice() -> None:
     assert repr(second) == repr({"x": [NAN, 2.0, NAN], "y": [NAN, 0.0, 0.0]})
     assert repr(third) == repr({"x": [1.0, NAN, NAN], "y": [4.0, NAN, NAN]})
     assert told(untold, x=[1.0, 2.0, 3.0]) == {}
+
+
+def test_labels_that_python_takes_for_equal_are_not() -> None:
+    untold = Untold()
+    series = tuple(Series((("a", value),), np.array([1.0])) for value in (1, 1.0, True))
+    found = untold.of(RangeResult(np.arange(1), series, QueryMetrics()))
+    assert [one.values.tolist() for one in found.series] == [[1.0], [1.0], [1.0]]
