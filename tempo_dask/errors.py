@@ -35,6 +35,18 @@ class NotFound(TempoDaskError):
     status = 404
 
 
+class PreconditionFailed(TempoDaskError):
+    """What is to be changed is no longer as the client knows it."""
+
+    status = 412
+
+
+class PreconditionRequired(TempoDaskError):
+    """A change must say which version it changes."""
+
+    status = 428
+
+
 class QueryFailed(TempoDaskError):
     """A query that is valid but fails while it runs."""
 

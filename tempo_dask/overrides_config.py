@@ -14,6 +14,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, model_validator
 
 from tempo_dask.config_section import Duration, Section
 from tempo_dask.ingest.limits import IngestLimits
+from tempo_dask.storage_config import TraceStorage
 
 
 class Ingestion(Section):
@@ -127,12 +128,18 @@ def sectioned(block: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-class UserConfigurable(Section):
-    """`user_configurable_overrides`: taken, and off."""
+class UserClient(TraceStorage):
+    """`client`: an object store, as `storage.trace` has it."""
 
-    enabled: Literal[False] = False
+    confirm_versioning: bool = True
+
+
+class UserConfigurable(Section):
+    """`user_configurable_overrides`: what users may set through the API; `client` says where it is kept."""
+
+    enabled: bool = False
     poll_interval: Duration = timedelta(minutes=1)
-    client: Mapping[str, Any] = Field(default_factory=dict)
+    client: UserClient = UserClient()
     api: Mapping[str, Any] = Field(default_factory=dict)
 
 

@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import uvloop
@@ -52,6 +53,7 @@ from tempo_dask.request_limits import common_limits, nanoseconds, tenant_limits
 from tempo_dask.server_config import Authentication
 from tempo_dask.status import Status
 from tempo_dask.trace_store import open_trace_store
+from tempo_dask.user_overrides import UserOverrides
 
 log = logging.getLogger(__name__)
 
@@ -78,15 +80,24 @@ def serve(config: Config, data_dir: Path, scheduler: str) -> None:
             poll_s = trace.blocklist_poll.total_seconds()
             blocks = BlocksBesideTempo(open_trace_store(trace, data.blocks_path), poll_s=poll_s, forget=forget_block)
             PROCESS_CUBES.keep(folder=data_dir / "cubes", disk_bytes=CUBES_DISK_BYTES)
-            runner.run(_serve(config, settings, wal, blocks, data.node, scheduler))
+            parts = Parts(config, settings, _user_overrides(config, data_dir))
+            runner.run(_serve(parts, wal, blocks, data.node, scheduler))
     except (StorageError, ConfigError, OSError) as error:
         raise StartFailed(str(error)) from error
     log.info("stopped")
 
 
-async def _serve(
-    config: Config, settings: TenantSettings, wal: Wal, blocks: BlockStore, node: str, scheduler: str
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What is configured, for all and for tenants."""
+
+    config: Config
+    settings: TenantSettings
+    user_overrides: UserOverrides | None
+
+
+async def _serve(parts: Parts, wal: Wal, blocks: BlockStore, node: str, scheduler: str) -> None:
+    config, settings = parts.config, parts.settings
     stopping = _stop_on_signal()
     limits_of = settings.ingest_limits
     pipeline = _pipeline(config, wal, blocks, node, limits_of)
@@ -108,6 +119,7 @@ async def _serve(
         denied_urls=tuple(re.compile(pattern) for pattern in config.query_frontend.url_deny_list),
         timeout_s=config.query_frontend.api_timeout.total_seconds(),
         limits_of=_limits_of(config, settings),
+        overrides=parts.user_overrides,
         status=Status(config, settings, operations.not_ready, node),
     )
     compaction = config.compactor.compaction
@@ -194,6 +206,15 @@ def _authenticate(allowed: Authentication) -> Authenticate:
     tokens = [token.get_secret_value() for token in allowed.bearer_tokens]
     passwords = {name: password.get_secret_value() for name, password in allowed.basic_users.items()}
     return Credentials(tokens, passwords).authenticate
+
+
+def _user_overrides(config: Config, data_dir: Path) -> UserOverrides | None:
+    """Return what users set, where they may."""
+    asked = config.overrides.user_configurable_overrides
+    if not asked.enabled:
+        return None
+    store = open_trace_store(asked.client, data_dir / "overrides")
+    return UserOverrides(store, has_versions=asked.client.backend != "local")
 
 
 def _limits_of(config: Config, settings: TenantSettings) -> Callable[[str], RequestLimits]:

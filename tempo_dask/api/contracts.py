@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from re import Pattern
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from tempo_dask.api.limits import RequestLimits
 from tempo_dask.engine.explain import Explanation
@@ -154,6 +154,26 @@ class NoStatus:
         return ()
 
 
+class UserOverrides(Protocol):
+    """What users set for their tenant, with versions; raises NotFound, BadRequest, PreconditionFailed."""
+
+    def get(self, tenant: str) -> tuple[dict[str, Any], str]:
+        """Return what a tenant has set, and its version."""
+        ...
+
+    def put(self, tenant: str, body: bytes, if_match: str) -> str:
+        """Replace what a tenant has set, and return its version."""
+        ...
+
+    def patch(self, tenant: str, patch: Any) -> tuple[dict[str, Any], str]:
+        """Merge into what a tenant has set, and return it with its version."""
+        ...
+
+    def delete(self, tenant: str, if_match: str) -> None:
+        """Forget what a tenant has set."""
+        ...
+
+
 #: Told of every answer: method, route, status, seconds.
 Observe: TypeAlias = Callable[[str, str, int, float], None]
 
@@ -193,6 +213,7 @@ class Api:
     tenant: str = "single-tenant"
     version: str = ""
     status: Status = field(default_factory=NoStatus)
+    overrides: UserOverrides | None = None  # None: there is no such path
     tenant_of: TenantOf = one_tenant
     authenticate: Authenticate = let_pass
     limits_of: Callable[[str], RequestLimits] | None = None

@@ -13,12 +13,12 @@ from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
 from tempo_dask.api.contracts import Api
-from tempo_dask.api.http import explain, metrics, operations, search, status, tags, traces
+from tempo_dask.api.http import explain, metrics, operations, overrides, search, status, tags, traces
 from tempo_dask.api.http.handler import TempoHandler
 from tempo_dask.api.http.server import TwoProtocolServer
 
 _QUERIES = (traces, search, tags, explain, metrics)
-_MODULES = (*_QUERIES, operations, status)
+_MODULES = (*_QUERIES, operations, overrides, status)
 _OPEN_PATHS = frozenset({"/ready"})  # what orchestrators probe
 _MIB = 1 << 20
 
