@@ -109,6 +109,7 @@ def s3() -> Iterator[str]:
         yield address
 
 
+@pytest.mark.slow
 def test_a_server_on_s3(shared: Path, tmp_path: Path, s3: str) -> None:
     """Sent, flushed, and found by a server that starts anew with nothing of its own."""
     keys = {"bucket": S3_BUCKET, "endpoint": s3, "insecure": True, "access_key": "k", "secret_key": "s", "prefix": "p"}

@@ -23,10 +23,19 @@ AZURE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZ
 AZURE_CONTAINER = "traces"
 
 
+#: One request at a time: moto looks whether a key is taken and then takes it, and S3 does so in one step.
+_MOTO = """
+import sys
+from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import run_simple
+run_simple("127.0.0.1", int(sys.argv[1]), DomainDispatcherApplication(create_backend_app), threaded=False)
+"""
+
+
 @contextlib.contextmanager
 def s3_server() -> Iterator[str]:
     """Run moto's server with an empty bucket, and give its HOST:PORT."""
-    with _running([sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port"]) as address:
+    with _running([sys.executable, "-c", _MOTO]) as address:
         urlopen(Request(f"http://{address}/{S3_BUCKET}", method="PUT"), timeout=START_S).close()
         yield address
 

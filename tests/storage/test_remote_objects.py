@@ -18,6 +18,8 @@ from storage.chunk import Chunk
 from storage.merge import merge
 from storage.object_store import ObjectMissing, ObjectStore, StoreUnavailable
 from storage.objects import open_store
+from storage.tempo_blocks.beside import BlocksBesideTempo
+from storage.tempo_blocks.row_group import RowGroup
 from tempo_dask.storage_config import TraceStorage
 from tempo_dask.trace_store import open_trace_store, remote_location
 from tests.otlp_oracle import tables_to_spans
@@ -32,6 +34,7 @@ from tests.storage.store_servers import (
     azurite,
     s3_server,
 )
+from tests.storage.tempo_writer import write_block
 
 _numbers = itertools.count()
 
@@ -122,6 +125,21 @@ def test_blocks_in_a_bucket(s3: str) -> None:
     assert kinds is not None
     assert kinds.data.tolist() == [SPAN.kind]
     assert pa.array(block.sorted_trace_ids().reshape(-1)).to_pylist() == list(SPAN.trace_id)
+
+
+def test_tempos_blocks_in_a_bucket(s3: str, tmp_path: Path) -> None:
+    """Read in place and converted, from memory alone."""
+    folder = tmp_path / "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
+    write_block(folder, [SPAN], "vParquet4")
+    store = open_remote(s3_settings(s3, "tempo"))
+    for path in folder.iterdir():
+        store.put(f"t/{folder.name}/{path.name}", path.read_bytes())
+    blocks = BlocksBesideTempo(store)
+    for kind in (RowGroup, Block):
+        [source] = blocks.snapshot("t").blocks
+        assert isinstance(source, kind)
+        assert tables_to_spans(source.take_traces([0])) == [SPAN]
+        list(blocks.convert("t", blocks.tempo_blocks("t").blocks[folder.name]))
 
 
 def test_a_server_that_is_gone_is_told() -> None:
