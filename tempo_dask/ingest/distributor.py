@@ -14,7 +14,7 @@ from typing import TypeAlias
 from tempo_dask import telemetry
 from tempo_dask.errors import TempoDaskError
 from tempo_dask.ingest.commit_group import Check
-from tempo_dask.ingest.limits import LimitsOf, unlimited
+from tempo_dask.ingest.limits import IngestLimits, LimitsOf, unlimited
 from tempo_dask.ingest.rates import RateLimited, Rates
 from tempo_dask.ingest.records import MalformedRequest
 from tempo_dask.ingest.tenants import TenantOf, single_tenant
@@ -61,14 +61,15 @@ class Distributor:
             if self._spans(body):
                 raise
             return 0  # nobody's request, but there is nothing in it
-        self._require_rate(tenant, body)
+        limits = self._rules.limits_of(tenant)
+        self._require_rate(tenant, body, limits)
         spans = await self._commit(tenant, body)
-        await self._pad(tenant, started)
+        if limits.artificial_delay_s:
+            await asyncio.sleep(limits.artificial_delay_s - (time.perf_counter() - started))
         telemetry.PUSH_DURATION.observe(time.perf_counter() - started)
         return spans
 
-    def _require_rate(self, tenant: str, body: bytes) -> None:
-        limits = self._rules.limits_of(tenant)
+    def _require_rate(self, tenant: str, body: bytes, limits: IngestLimits) -> None:
         refusal = self._rates.refusal(tenant, len(body), limits) if body else None
         if refusal is None:
             return
@@ -82,9 +83,3 @@ class Distributor:
         if verdict.error is not None and verdict.malformed:
             raise MalformedRequest(verdict.error)
         return verdict.spans
-
-    async def _pad(self, tenant: str, started: float) -> None:
-        """Make the push take as long as the tenant's artificial delay says, if it took less."""
-        missing = self._rules.limits_of(tenant).artificial_delay_s - (time.perf_counter() - started)
-        if missing > 0:
-            await asyncio.sleep(missing)

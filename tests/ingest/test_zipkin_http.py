@@ -52,7 +52,7 @@ async def test_recorded_exchanges(shared: Path, url: str) -> None:
         SPAN | {"name": 5},
         SPAN | {"kind": []},
         SPAN | {"localEndpoint": "x"},
-        SPAN | {"localEndpoint": {"ipv4": "1.2.3"}},
+        SPAN | {"localEndpoint": {"ipv4": 1}},
         SPAN | {"localEndpoint": {"port": 65536}},
         SPAN | {"annotations": {}},
         SPAN | {"annotations": [1]},
