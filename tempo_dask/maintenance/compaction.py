@@ -11,10 +11,11 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from storage.block.meta import BlockMeta
-from storage.block_store import BlockStore
+from storage.block_store import BlockStore, level_of
 from storage.commit_log import CommitConflict
 from storage.errors import StorageError
 from storage.object_store import ObjectStore
+from tempo_dask.maintenance import metrics
 from tempo_dask.maintenance.limits import CompactionLimits
 from tempo_dask.maintenance.select import select_groups
 from tempo_dask.maintenance.tasks import RunTasks, one_by_one
@@ -89,15 +90,30 @@ def compact_tenant(
     left_out = set(avoid)
     while clock() < stop_ns:
         groups = _plan(blocks, tenant, limits, clock(), left_out)
+        metrics.OUTSTANDING.labels(tenant).set(sum(len(group) for group in groups))
         if not groups:
             break
         for result in _run_until(blocks, tenant, groups, run, on_cluster, lambda: clock() >= stop_ns):
             results.append(result)
+            _count(blocks, result)
             if result.error is not None:
                 left_out.update(result.inputs)
             if progress is not None:
                 progress(result, len(groups))
     return results
+
+
+def _count(blocks: BlockStore, result: Compacted) -> None:
+    """Count by the level of the inputs, as Tempo does."""
+    if result.error is not None:
+        metrics.ERRORS.inc()
+    if result.block is None:
+        return
+    record = blocks.block_list(result.tenant).blocks.get(result.block.id, {})
+    level = str(max(0, level_of(record) - 1))
+    metrics.BLOCKS.labels(level).inc(len(result.inputs))
+    metrics.TRACES_WRITTEN.labels(level).inc(result.block.source.trace_count)
+    metrics.BYTES_WRITTEN.labels(level).inc(result.block.size_bytes)
 
 
 def _plan(

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from storage.block_store import BlockStore
+from tempo_dask.maintenance import metrics
 from tempo_dask.maintenance.compaction import compact_tenant
 from tempo_dask.maintenance.limits import CompactionLimits
 from tempo_dask.maintenance.retention import expire
@@ -60,12 +61,18 @@ class Maintenance:
             raise ExceptionGroup(msg, errors)
 
     def _keep(self, tenant: str) -> None:
-        expire(self._blocks, tenant, self._retention_of(tenant), self._clock())
+        with metrics.RETENTION_DURATION.time(), metrics.RETENTION_ERRORS.count_exceptions():
+            expire(self._blocks, tenant, self._retention_of(tenant), self._clock())
+            self._sweep(tenant)
         if self._is_compacted(tenant):
             self._compact(tenant)
-        if self._clock() - self._swept_ns.get(tenant, 0) >= SWEEP_EVERY_NS:
-            self._blocks.sweep(tenant, removed_grace_ns=self._limits.compacted_block_retention)
-            self._swept_ns[tenant] = self._clock()
+
+    def _sweep(self, tenant: str) -> None:
+        if self._clock() - self._swept_ns.get(tenant, 0) < SWEEP_EVERY_NS:
+            return
+        swept = self._blocks.sweep(tenant, removed_grace_ns=self._limits.compacted_block_retention)
+        metrics.DELETED.inc(len(swept))
+        self._swept_ns[tenant] = self._clock()
 
     def _compact(self, tenant: str) -> None:
         now_ns = self._clock()

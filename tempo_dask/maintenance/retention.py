@@ -6,6 +6,7 @@ import logging
 
 from storage.block_store import BlockStore
 from storage.commit_log import CommitConflict
+from tempo_dask.maintenance import metrics
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ def expire(blocks: BlockStore, tenant: str, retention_ns: int, now_ns: int) -> l
             if attempt == _ATTEMPTS - 1:
                 raise
             continue
+        metrics.EXPIRED.inc(len(expired))
         log.info("expired tenant=%s blocks=%d", tenant, len(expired))
         return expired
     return []

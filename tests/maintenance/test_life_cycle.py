@@ -18,6 +18,7 @@ from storage.local_objects import LocalStore
 from storage.merge import merge
 from storage.object_store import ObjectStore
 from storage.objects import open_store
+from tempo_dask import telemetry
 from tempo_dask.kernels.otlp import decode
 from tempo_dask.maintenance.compaction import Compacted, CompactGroup, compact_tenant
 from tempo_dask.maintenance.cycle import SWEEP_EVERY_NS, Maintenance
@@ -214,6 +215,7 @@ def test_files_go_when_no_reader_can_hold_an_older_list(objects: ObjectStore, cl
     ids = [publish_plain(store, [str(n)], n + 1) for n in range(2)]
     older = plain_store(objects, clock).snapshot("t")
     maintenance = Maintenance(store, LIMITS, clock=clock)
+    before = [_counted(name) for name in ("compaction_blocks_total", "retention_deleted_total")]
     maintenance.step()
     clock.now_ns += SWEEP_EVERY_NS
     maintenance.step()
@@ -223,6 +225,13 @@ def test_files_go_when_no_reader_can_hold_an_older_list(objects: ObjectStore, cl
     maintenance.step()
     assert not set(ids) & set(objects.folders("t"))
     assert names_in(plain_store(objects, clock)) == ["0", "1"]
+    after = [_counted(name) for name in ("compaction_blocks_total", "retention_deleted_total")]
+    assert [b - a for a, b in zip(before, after, strict=True)] == [2, 2]
+
+
+def _counted(name: str) -> float:
+    labels = {"level": "0"} if name.startswith("compaction") else {}
+    return telemetry.REGISTRY.get_sample_value(f"tempodb_{name}", labels) or 0
 
 
 def test_blocks_that_left_the_list_leave_caches(objects: ObjectStore, clock: Clock) -> None:

@@ -28,7 +28,7 @@ from tests.storage.source_contract import assert_described, assert_finds, assert
 from tests.storage.strategies import spans
 from tests.storage.test_merge import assert_same
 
-QUICK = settings(deadline=None, max_examples=15)
+QUICK = settings(deadline=None, max_examples=10)
 ORIGIN = Origin("b", "t", arrived_ns=(5, 2**62))
 IDS = itertools.count()
 
