@@ -12,7 +12,7 @@ import numpy.typing as npt
 from tempo_dask.kernels.predicates import Mask
 from tempo_dask.kernels.series import take_codes
 from tempo_dask.physical.bound import Absent, FirstOf, IntrinsicColumn, Operand
-from tempo_dask.physical.operands import operand_table, values_in, values_of
+from tempo_dask.physical.operands import operand_table, scalars, values_in, values_of
 from tempo_dask.physical.reader import UnitReader
 from tempo_dask.physical.shown_values import WITHOUT_ROWS, Shown, shown_elements, shown_values
 from tempo_dask.physical.values import Part, Values
@@ -27,6 +27,7 @@ Codes = npt.NDArray[np.int32]
 ARRAY_LABEL: Label = (StaticType.STRING_ARRAY, "nil")
 #: Integers that span no more numbers than this are numbered without sorting.
 _DENSE = 1 << 16
+_DENSE_PAIRS = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +52,14 @@ class Groups:
         return cls(codes, np.arange(len(labels), dtype=np.int32), labels)
 
 
-def group_by(operands: Sequence[Operand], reader: UnitReader) -> Groups:
-    """Return the groups of the spans of a unit by the values of all operands."""
+def group_by(operands: Sequence[Operand], reader: UnitReader, *, arrays_alike: bool = False) -> Groups:
+    """Return the groups of the spans of a unit by the values of all operands.
+
+    `arrays_alike`: all arrays are one value, which is shown as nil but is not the lack of a value.
+    """
     groups = Groups.of(np.zeros(reader.row_count("spans"), np.int32), ((),))
     for operand in operands:
-        groups = product(groups, _groups_of(operand, reader))
+        groups = product(groups, _groups_of(operand, reader, arrays_alike=arrays_alike))
     return groups
 
 
@@ -64,27 +68,39 @@ def product(left: Groups, right: Groups) -> Groups:
     if left.labels == ((),):
         return right
     pairs = left.codes.astype(np.int64) * len(right.labels) + right.codes
-    seen, codes = np.unique(pairs, return_inverse=True)
+    seen, codes = _numbered(pairs, len(left.labels) * len(right.labels))
     labels = (left.labels[pair // len(right.labels)] + right.labels[pair % len(right.labels)] for pair in seen.tolist())
-    return Groups.of(codes.astype(np.int32), tuple(labels))
+    return Groups.of(codes, tuple(labels))
 
 
-def _groups_of(operand: Operand, reader: UnitReader) -> Groups:
+def _numbered(numbers: npt.NDArray[np.int64], count: int) -> tuple[npt.NDArray[np.int64], Codes]:
+    """Return which of `count` numbers occur, and the place of each row's among them."""
+    if count > _DENSE_PAIRS:
+        seen, codes = np.unique(numbers, return_inverse=True)
+        return seen, codes.astype(np.int32)
+    occurs = np.zeros(count, np.bool_)
+    occurs[numbers] = True
+    places = np.cumsum(occurs, dtype=np.int32) - np.int32(1)
+    return np.flatnonzero(occurs), places[numbers]
+
+
+def _groups_of(operand: Operand, reader: UnitReader, *, arrays_alike: bool) -> Groups:
     if isinstance(operand, Absent):
         return Groups.of(np.zeros(reader.row_count("spans"), np.int32), ((None,),))
-    groups = _in_small_table(operand, reader) or _in_dictionary(operand, reader) or _of_spans(operand, reader)
+    groups = _in_small_table(operand, reader, arrays_alike=arrays_alike) or _in_dictionary(operand, reader)
+    groups = groups or _of_spans(operand, reader, arrays_alike=arrays_alike)
     if isinstance(operand, IntrinsicColumn) and operand.kind in WITHOUT_ROWS:
         without: LabelSet = ((StaticType.STRING, WITHOUT_ROWS[operand.kind]),)
         return replace(groups, labels=(without, *groups.labels[1:]))
     return groups
 
 
-def _in_small_table(operand: Operand, reader: UnitReader) -> Groups | None:
+def _in_small_table(operand: Operand, reader: UnitReader, *, arrays_alike: bool) -> Groups | None:
     """Number the rows of a table that spans refer to: few are numbered, and all spans take their number from there."""
     table = operand_table(operand)
     if table not in ("resources", "scopes", "traces"):
         return None
-    codes, labels = _unified(*_number(values_of(operand, reader)))
+    codes, labels = _unified(*_number(values_of(operand, reader), arrays_alike=arrays_alike))
     return Groups(reader.references(table), codes, tuple((label,) for label in labels))
 
 
@@ -101,17 +117,17 @@ def _in_dictionary(operand: Operand, reader: UnitReader) -> Groups | None:
     return Groups(parts[0].column.data, codes, tuple((label,) for label in labels))
 
 
-def _of_spans(operand: Operand, reader: UnitReader) -> Groups:
-    codes, labels = _unified(*_number(values_in(operand, "spans", reader)))
+def _of_spans(operand: Operand, reader: UnitReader, *, arrays_alike: bool) -> Groups:
+    codes, labels = _unified(*_number(values_in(operand, "spans", reader), arrays_alike=arrays_alike))
     return Groups.of(codes, tuple((label,) for label in labels))
 
 
-def _number(values: Values) -> tuple[Codes, list[Label]]:
+def _number(values: Values, *, arrays_alike: bool) -> tuple[Codes, list[Label]]:
     """Number the values of rows, from 1; 0 is no value."""
     codes = np.zeros(values.rows, np.int32)
     labels: list[Label] = [None]
     for part in values.parts:
-        numbers, texts = _number_part(part)
+        numbers, texts = _number_arrays(part) if arrays_alike and part.type.is_array else _number_part(part)
         valid: Mask | int = 1 if part.column.valid is None else part.column.valid
         codes += (numbers + np.int32(len(labels))) * valid
         labels += texts
@@ -135,12 +151,12 @@ def _number_part(part: Part) -> tuple[Codes, list[Label]]:
         texts: list[Label] = [(part.type, str(text)) for text in column.dictionary.to_pylist()]
         return np.clip(column.data, 0, last).astype(np.int32), texts
     data = column.data if column.valid is None else np.where(column.valid, column.data, column.data[:1])
-    distinct, codes = _distinct(data)
+    distinct, codes = distinct_numbers(data)
     sample = Part(part.type, type(column)(distinct))
     return codes, [(part.type, value) for value in shown_elements(sample)]
 
 
-def _distinct(data: npt.NDArray[np.generic]) -> tuple[npt.NDArray[np.generic], Codes]:
+def distinct_numbers(data: npt.NDArray[np.generic]) -> tuple[npt.NDArray[np.generic], Codes]:
     """Return the distinct values and the place of each row's among them."""
     if data.dtype.kind == "f" or not len(data):
         distinct, codes = np.unique(data, return_inverse=True)
@@ -150,7 +166,8 @@ def _distinct(data: npt.NDArray[np.generic]) -> tuple[npt.NDArray[np.generic], C
     if high - low >= _DENSE:
         wide, codes = np.unique(numbers, return_inverse=True)
         return wide, codes.astype(np.int32)
-    return np.arange(low, high + 1), (numbers - low).astype(np.int32)
+    seen, codes = _numbered(numbers - low, high - low + 1)
+    return seen + low, codes
 
 
 def _number_lists(part: Part) -> tuple[Codes, list[Label]]:
@@ -164,12 +181,15 @@ def _number_lists(part: Part) -> tuple[Codes, list[Label]]:
     return codes, list(numbers)
 
 
-def without_arrays(groups: Groups) -> Groups:
-    """Return the groups with all arrays as one value, which is shown as nil but is not the lack of a value."""
-    if not any(_is_array(label) for labels in groups.labels for label in labels):
-        return groups
-    merged = (tuple(ARRAY_LABEL if _is_array(label) else label for label in labels) for labels in groups.labels)
-    return relabelled(groups, tuple(merged))
+def _number_arrays(part: Part) -> tuple[Codes, list[Label]]:
+    """Number arrays of one element by that element, and all others alike."""
+    (single,) = scalars(Values(0, (part,))).parts
+    codes, labels = _number_part(single)
+    is_one = single.column.valid
+    return np.where(is_one, codes, len(labels)).astype(np.int32) if is_one is not None else codes, [
+        *labels,
+        ARRAY_LABEL,
+    ]
 
 
 def relabelled(groups: Groups, labels: tuple[LabelSet, ...]) -> Groups:
@@ -177,7 +197,3 @@ def relabelled(groups: Groups, labels: tuple[LabelSet, ...]) -> Groups:
     numbers: dict[LabelSet, int] = {}
     renumbered = np.array([numbers.setdefault(found, len(numbers)) for found in labels], np.int32)
     return Groups(groups.rows, renumbered[groups.numbers], tuple(numbers))
-
-
-def _is_array(label: Label) -> bool:
-    return label is not None and label[0].is_array

@@ -17,7 +17,7 @@ from tempo_dask.kernels.slots import Slots, count_slots
 from tempo_dask.physical.all_stages import apply_stages
 from tempo_dask.physical.bound import Absent, AttributeColumns
 from tempo_dask.physical.compared_attributes import Compared, compared_attributes
-from tempo_dask.physical.groups import ARRAY_LABEL, Groups, Label, group_by, relabelled, without_arrays
+from tempo_dask.physical.groups import ARRAY_LABEL, Groups, Label, group_by, relabelled
 from tempo_dask.physical.operands import operand_table
 from tempo_dask.physical.spansets import UnitScan, all_spans
 from tempo_dask.physical.units import ScanUnit, Shard, decoded_bytes, units_of
@@ -101,7 +101,7 @@ class _Counter:
     def count(self, attribute: Compared) -> ValueCounts:
         """Return the counts of an attribute's values, without those that do not occur."""
         operand = self.scan.binder.operand(attribute.reference)
-        groups = without_arrays(group_by([operand], self.scan.reader))
+        groups = group_by([operand], self.scan.reader, arrays_alike=True)
         table = "spans" if isinstance(operand, Absent) else operand_table(operand)
         if isinstance(operand, AttributeColumns) and operand.rest_key is not None:
             groups = _with_hidden(groups, self.scan.reader.has_rest_key(table, operand.rest_key))

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tempo_dask.kernels.predicates import Mask
-from tempo_dask.physical.groups import Groups, LabelSet, product
+from tempo_dask.physical.groups import Groups, LabelSet, distinct_numbers, product
 from tempo_dask.physical.metric_count import COUNT
 from tempo_dask.physical.metric_function import MetricFunction, Planes, Samples
 from tempo_dask.physical.operand_units import divisor_of_buckets
@@ -28,6 +29,8 @@ GROWTH = 1.02
 #: The number that stands for a bucket, over its upper bound: as far from both bounds.
 _MIDDLE = 2 / (1 + GROWTH)
 _PER_LOG = 1 / math.log(GROWTH)
+#: Added to buckets of sizes, so that even the smallest is positive; a negative number has its size's, negated.
+_SHIFT = 40_000
 
 
 def is_sketched(series: TimeSeries) -> bool:
@@ -37,24 +40,35 @@ def is_sketched(series: TimeSeries) -> bool:
 
 def sketched(groups: Groups, values: Values) -> tuple[Groups, Mask]:
     """Return the groups divided by the buckets of numbers, and which spans have a number."""
-    middles, mask = np.zeros(values.rows), np.zeros(values.rows, np.uint8)
+    buckets, mask = np.zeros(values.rows, np.int64), np.zeros(values.rows, np.uint8)
     for part in numeric(values).parts:
-        found = _middles(part.column.data.astype(np.float64))
-        valid = np.isfinite(found).view(np.uint8)
+        found, valid = _buckets(part.column.data.astype(np.float64))
         if part.column.valid is not None:
             valid &= part.column.valid
-        middles = np.where(valid, found, middles)
+        buckets = np.where(valid, found, buckets)
         mask |= valid
-    distinct, codes = np.unique(middles, return_inverse=True)
-    labels: tuple[LabelSet, ...] = tuple(((StaticType.FLOAT, middle),) for middle in distinct.tolist())
-    return product(groups, Groups.of(codes.astype(np.int32), labels)), mask
+    buckets = np.where(mask, buckets, buckets[mask.argmax()])  # those that do not count widen no range
+    distinct, codes = distinct_numbers(buckets)
+    labels: tuple[LabelSet, ...] = tuple(((StaticType.FLOAT, middle),) for middle in _middles(distinct).tolist())
+    return product(groups, Groups.of(codes, labels)), mask
 
 
-def _middles(numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the middle of the bucket of each number; zero is a bucket of its own."""
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        buckets = np.ceil(np.log(np.abs(numbers)) * _PER_LOG)
-        return np.where(numbers == 0, 0.0, np.sign(numbers) * np.power(GROWTH, buckets) * _MIDDLE)
+def _buckets(numbers: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.int64], Mask]:
+    """Return the bucket of each number, in their order, zero in one of its own; and which are finite numbers."""
+    finite = np.isfinite(numbers)
+    sizes = np.abs(numbers)
+    is_counted = finite & (sizes > 0)
+    logs = np.log(sizes, where=is_counted, out=np.zeros(len(numbers)))
+    buckets = np.ceil(logs * _PER_LOG).astype(np.int64) + _SHIFT
+    return np.where(is_counted, np.where(numbers < 0, -buckets, buckets), 0), finite.view(np.uint8)
+
+
+def _middles(buckets: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Return the number that stands for each bucket."""
+    with np.errstate(over="ignore"):
+        sizes = np.power(GROWTH, np.abs(buckets) - float(_SHIFT)) * _MIDDLE
+        found: npt.NDArray[np.float64] = np.sign(buckets) * sizes
+        return found
 
 
 def sketch_quantiles(

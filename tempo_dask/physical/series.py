@@ -21,7 +21,7 @@ from tempo_dask.physical.exemplars import (
     fine_slot,
     join_candidates,
 )
-from tempo_dask.physical.groups import Groups, group_by, without_arrays
+from tempo_dask.physical.groups import Groups, group_by
 from tempo_dask.physical.metric_cubes import UnitSeries, cube_key, cube_window, cut, to_cube
 from tempo_dask.physical.metric_function import Spans
 from tempo_dask.physical.metric_functions import metric_function
@@ -88,7 +88,8 @@ class SeriesChunk:
     def _fill(self, spansets: Spansets, scan: UnitScan, slot_ns: int) -> UnitSeries:
         aggregate, window, reader = self.series.aggregate, self.plan.window, scan.reader
         starts = reader.data("spans", "start")
-        groups = without_arrays(group_by([scan.binder.operand(attribute) for attribute in aggregate.by], reader))
+        operands = [scan.binder.operand(attribute) for attribute in aggregate.by]
+        groups = group_by(operands, reader, arrays_alike=True)
         operand = aggregate.operand
         values = None if operand is None else scalars(values_in(scan.binder.operand(operand), "spans", reader))
         valued = spansets.mask if values is None else spansets.mask & numeric(values).present()
