@@ -182,6 +182,22 @@ async def test_who_is_not_known_is_refused(streaming: Streaming) -> None:
     assert [m async for m in call(b"", metadata=(("authorization", "Bearer token"),))]
 
 
+async def test_a_partial_answer_says_so_at_its_end(streaming: Streaming) -> None:
+    streaming.served.engine.found = SearchResult((), QueryMetrics(partial="block \u00fc is gone"))
+    call = streaming.call("Search", pb.SearchRequest(), pb.SearchResponse)
+    assert [message async for message in call]
+    assert dict(await call.trailing_metadata())["x-tempo-partial"] == "block ? is gone"
+
+
+async def test_calls_are_observed(streaming: Streaming) -> None:
+    await streaming.search()
+    streaming.served.engine.error = TooManyRequests("job queue full")
+    with pytest.raises(grpc.aio.AioRpcError):
+        await streaming.search()
+    told = [answer[:3] for answer in streaming.served.observed]
+    assert told == [("gRPC", f"/{SERVICE}/Search", 200), ("gRPC", f"/{SERVICE}/Search", 429)]
+
+
 async def test_a_client_that_leaves_ends_its_query(streaming: Streaming) -> None:
     engine = streaming.served.engine
     engine.takes_for_ever = True

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -26,8 +28,9 @@ from tempo_dask.api.encode_tags import (
     encode_tags_protobuf,
     encode_tags_v2_protobuf,
 )
-from tempo_dask.api.grpc import arguments
-from tempo_dask.api.grpc.messages import cut, paced, sized
+from tempo_dask.api.grpc import arguments, parts
+from tempo_dask.api.grpc.messages import paced, sized
+from tempo_dask.api.grpc.refusal import CLIENT_LEFT, Refusal
 from tempo_dask.api.grpc.untold import Untold
 from tempo_dask.api.pb.tempo_pb2 import (
     QueryInstantRequest,
@@ -37,7 +40,7 @@ from tempo_dask.api.pb.tempo_pb2 import (
     SearchTagValuesRequest,
 )
 from tempo_dask.engine.results import KeyValuesResult, RangeResult, SearchResult, TagNamesResult, TagValuesResult
-from tempo_dask.errors import BadRequest, NotAuthenticated, TempoDaskError
+from tempo_dask.errors import BadRequest, TempoDaskError
 from traceql import TraceQLError
 
 SERVICE = "tempopb.StreamingQuerier"
@@ -45,16 +48,14 @@ TENANT_KEY = "x-scope-orgid"
 AUTHORIZATION_KEY = "authorization"
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, bytes]
+#: Encoded messages, each with why the answer is partial so far, if it is.
+Messages: TypeAlias = AsyncGenerator[tuple[bytes, str], None]
 #: Answers a request, with the API as its caller may use it, in messages.
-Answer: TypeAlias = Callable[[Any, Api], AsyncGenerator[bytes, None]]
-Result = TypeVar("Result")
+Answer: TypeAlias = Callable[[Any, Api], Messages]
+Result = TypeVar("Result", SearchResult, TagNamesResult, KeyValuesResult, TagValuesResult, RangeResult)
 
-_CODES = {
-    HTTPStatus.BAD_REQUEST: grpc.StatusCode.INVALID_ARGUMENT,
-    HTTPStatus.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
-    HTTPStatus.TOO_MANY_REQUESTS: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    499: grpc.StatusCode.CANCELLED,
-}
+_PARTIAL_KEY = "x-tempo-partial"
+_NOT_PRINTABLE = re.compile("[^ -~]")
 
 
 class StreamingQuerier:
@@ -82,100 +83,115 @@ class StreamingQuerier:
             SERVICE,
             {
                 name: grpc.unary_stream_rpc_method_handler(
-                    partial(self._answered, answer, refusals_are_unknown), request_deserializer=parse
+                    partial(self._answered, name, answer, refusals_are_unknown), request_deserializer=parse
                 )
                 for name, (parse, answer, refusals_are_unknown) in methods.items()
             },
         )
 
-    async def _answered(self, answer: Answer, refusals_are_unknown: bool, request: Message, context: Context) -> None:
-        """Stream an answer, or end with its error; clients of metrics know every refusal as `UNKNOWN`."""
+    async def _answered(
+        self, name: str, answer: Answer, refusals_are_unknown: bool, request: Message, context: Context
+    ) -> None:
+        """Stream an answer, or end with its error, and tell the observer."""
+        started, status = time.perf_counter(), CLIENT_LEFT
+        try:
+            refusal = await self._refusal(answer, refusals_are_unknown, request, context)
+            status = HTTPStatus.OK if refusal is None else refusal.status
+        finally:
+            self._api.observe("gRPC", f"/{SERVICE}/{name}", int(status), time.perf_counter() - started)
+        if refusal is not None:
+            await context.abort(refusal.code, refusal.text)
+
+    async def _refusal(
+        self, answer: Answer, refusals_are_unknown: bool, request: Message, context: Context
+    ) -> Refusal | None:
+        """Answer, or return why not; clients of metrics know every refusal of a request as `UNKNOWN`."""
         try:
             self._api.authenticate(_values(context, AUTHORIZATION_KEY))
             api = self._api.for_tenant(_values(context, TENANT_KEY))
-        except NotAuthenticated as error:
-            await context.abort(grpc.StatusCode.UNAUTHENTICATED, str(error))
         except TempoDaskError as error:
-            await context.abort(_code(error.status), str(error))
+            return Refusal.of(error)
         try:
             await self._send(answer(request, api), context)
-        except TraceQLError as error:
-            await context.abort(_code(HTTPStatus.BAD_REQUEST, refusals_are_unknown), str(error))
-        except TempoDaskError as error:
-            end = "\n" if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR else ""
-            await context.abort(_code(error.status, refusals_are_unknown), f"{error}{end}")
+        except (TraceQLError, TempoDaskError) as error:
+            refusal = Refusal.of(error)
+            is_request = refusals_are_unknown and refusal.status == HTTPStatus.BAD_REQUEST
+            return replace(refusal, code=grpc.StatusCode.UNKNOWN) if is_request else refusal
         except TimeoutError:
-            await context.abort(grpc.StatusCode.CANCELLED, "the answer is not read")
+            return Refusal(CLIENT_LEFT, grpc.StatusCode.CANCELLED, "the answer is not read")
+        return None
 
-    async def _send(self, messages: AsyncGenerator[bytes, None], context: Context) -> None:
-        """Send messages as fast as they are read. Raises TimeoutError where one is not."""
+    async def _send(self, messages: Messages, context: Context) -> None:
+        """Send messages as fast as they are read, and say at the end if something is missing. Raises TimeoutError."""
+        why_partial = ""
         async with aclosing(messages):
-            async for message in messages:
+            async for body, why in messages:
+                why_partial = why
                 async with asyncio.timeout(self._write_timeout_s):
-                    await context.write(message)
+                    await context.write(body)
+        if why_partial:
+            context.set_trailing_metadata(((_PARTIAL_KEY, _NOT_PRINTABLE.sub("?", why_partial)),))
 
     @staticmethod
-    def _search(request: SearchRequest, api: Api) -> AsyncGenerator[bytes, None]:
+    def _search(request: SearchRequest, api: Api) -> Messages:
         asked = decode_search(arguments.of_search(request), api.tenant, api.now_ns(), api.limits)
-        return _messages(api.engine.stream_search(asked), _join_traces, encode_search_protobuf, _halves_of_traces)
+        return _messages(
+            api.engine.stream_search(asked), parts.join_traces, encode_search_protobuf, parts.halves_of_traces
+        )
 
     @staticmethod
-    def _tags(request: SearchTagsRequest, api: Api) -> AsyncGenerator[bytes, None]:
+    def _tags(request: SearchTagsRequest, api: Api) -> Messages:
         """One list of all scopes is sent at once: a name that is new in one scope may be known of another."""
         asked = decode_tag_names(arguments.of_tags(request), api.tenant, api.now_ns(), api.limits)
         return _messages(
-            _alone(api.engine.tag_names(asked)), _last, partial(encode_tags_protobuf, asked), _halves_of_names
+            _alone(api.engine.tag_names(asked)), parts.last, partial(encode_tags_protobuf, asked), parts.halves_of_names
         )
 
     @staticmethod
-    def _tags_v2(request: SearchTagsRequest, api: Api) -> AsyncGenerator[bytes, None]:
+    def _tags_v2(request: SearchTagsRequest, api: Api) -> Messages:
         asked = decode_tag_names(arguments.of_tags(request), api.tenant, api.now_ns(), api.limits)
-        return _messages(api.engine.stream_tag_names(asked), _join_names, encode_tags_v2_protobuf, _halves_of_names)
+        return _messages(
+            api.engine.stream_tag_names(asked), parts.join_names, encode_tags_v2_protobuf, parts.halves_of_names
+        )
 
     @staticmethod
-    def _tag_values(request: SearchTagValuesRequest, api: Api) -> AsyncGenerator[bytes, None]:
+    def _tag_values(request: SearchTagValuesRequest, api: Api) -> Messages:
         parameters = arguments.of_tag_values(request)
         asked = decode_key_values(_name(request), parameters, api.tenant, api.now_ns(), api.limits)
         return _messages(
-            api.engine.stream_key_values(asked), _join_values, encode_key_values_protobuf, _halves_of_values
+            api.engine.stream_key_values(asked), parts.join_values, encode_key_values_protobuf, parts.halves_of_values
         )
 
     @staticmethod
-    def _tag_values_v2(request: SearchTagValuesRequest, api: Api) -> AsyncGenerator[bytes, None]:
+    def _tag_values_v2(request: SearchTagValuesRequest, api: Api) -> Messages:
         parameters = arguments.of_tag_values(request)
         asked = decode_tag_values(_name(request), parameters, api.tenant, api.now_ns(), api.limits)
         return _messages(
-            api.engine.stream_tag_values(asked), _join_values, encode_tag_values_protobuf, _halves_of_values
+            api.engine.stream_tag_values(asked), parts.join_values, encode_tag_values_protobuf, parts.halves_of_values
         )
 
     @staticmethod
-    def _query_range(request: QueryRangeRequest, api: Api) -> AsyncGenerator[bytes, None]:
+    def _query_range(request: QueryRangeRequest, api: Api) -> Messages:
         asked = decode_query_range(arguments.of_range(request), api.tenant, api.now_ns(), api.limits)
         return _messages(
-            api.engine.stream_range(asked), _last, encode_query_range_protobuf, _halves_of_series, Untold().of
+            api.engine.stream_range(asked), parts.last, encode_query_range_protobuf, parts.halves_of_series, Untold().of
         )
 
     @staticmethod
-    def _query_instant(request: QueryInstantRequest, api: Api) -> AsyncGenerator[bytes, None]:
+    def _query_instant(request: QueryInstantRequest, api: Api) -> Messages:
         if request.query and not request.start:
             msg = "start required"
             raise BadRequest(msg)
         asked = decode_query_instant(arguments.of_instant(request), api.tenant, api.now_ns(), api.limits)
-        return _messages(_alone(api.engine.query_range(asked)), _last, encode_query_instant_protobuf, _halves_of_series)
+        return _messages(
+            _alone(api.engine.query_range(asked)), parts.last, encode_query_instant_protobuf, parts.halves_of_series
+        )
 
 
 def _values(context: Context, key: str) -> list[str]:
     """Return the values of a key of the call's metadata."""
     found = context.invocation_metadata() or ()
     return [value if isinstance(value, str) else value.decode(errors="replace") for name, value in found if name == key]
-
-
-def _code(status: int, refusals_are_unknown: bool = False) -> grpc.StatusCode:
-    if status == HTTPStatus.BAD_REQUEST and refusals_are_unknown:
-        return grpc.StatusCode.UNKNOWN
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return grpc.StatusCode.INTERNAL
-    return _CODES.get(status, grpc.StatusCode.UNKNOWN)
 
 
 def _name(request: SearchTagValuesRequest) -> str:
@@ -186,18 +202,18 @@ def _name(request: SearchTagValuesRequest) -> str:
 
 
 async def _messages(
-    parts: AsyncIterator[Result],
+    found: AsyncIterator[Result],
     join: Callable[[Sequence[Result]], Result],
     encode: Callable[[Result], bytes],
     halves: Callable[[Result], tuple[Result, ...]],
     untold: Callable[[Result], Result] | None = None,
-) -> AsyncGenerator[bytes, None]:
+) -> Messages:
     """Yield parts of an answer as messages, encoded off the event loop; `untold` leaves out what was told before."""
-    async with aclosing(paced(parts, join)) as joined:
+    async with aclosing(paced(found, join)) as joined:
         async for part in joined:
             news = part if untold is None else untold(part)
             for message in await asyncio.to_thread(_sized, news, encode, halves):
-                yield message
+                yield message, part.metrics.partial
 
 
 def _sized(
@@ -209,49 +225,3 @@ def _sized(
 async def _alone(verb: Awaitable[Result]) -> AsyncIterator[Result]:
     """Yield an answer that has no parts."""
     yield await verb
-
-
-def _join_traces(parts: Sequence[SearchResult]) -> SearchResult:
-    return replace(parts[-1], traces=tuple(trace for part in parts for trace in part.traces))
-
-
-def _halves_of_traces(result: SearchResult) -> tuple[SearchResult, ...]:
-    return tuple(replace(result, traces=tuple(half)) for half in cut(result.traces))
-
-
-def _join_names(parts: Sequence[TagNamesResult]) -> TagNamesResult:
-    scopes = {scope for part in parts for scope in part.scopes}
-    names = {scope: {name for part in parts for name in part.scopes.get(scope, ())} for scope in scopes}
-    return replace(parts[-1], scopes={scope: tuple(sorted(of_scope)) for scope, of_scope in names.items()})
-
-
-def _halves_of_names(result: TagNamesResult) -> tuple[TagNamesResult, ...]:
-    names = [(scope, name) for scope, of_scope in result.scopes.items() for name in of_scope]
-    return tuple(replace(result, scopes=_by_scope(half)) for half in cut(names))
-
-
-def _by_scope(names: Sequence[tuple[str, str]]) -> Mapping[str, tuple[str, ...]]:
-    scopes: dict[str, list[str]] = {}
-    for scope, name in names:
-        scopes.setdefault(scope, []).append(name)
-    return {scope: tuple(of_scope) for scope, of_scope in scopes.items()}
-
-
-Values = TypeVar("Values", KeyValuesResult, TagValuesResult)
-
-
-def _join_values(parts: Sequence[Values]) -> Values:
-    return replace(parts[-1], values=tuple(value for part in parts for value in part.values))
-
-
-def _halves_of_values(result: Values) -> tuple[Values, ...]:
-    return tuple(replace(result, values=tuple(half)) for half in cut(result.values))
-
-
-def _last(parts: Sequence[Result]) -> Result:
-    """Of results that grow the last one says all."""
-    return parts[-1]
-
-
-def _halves_of_series(result: RangeResult) -> tuple[RangeResult, ...]:
-    return tuple(replace(result, series=tuple(half)) for half in cut(result.series))
