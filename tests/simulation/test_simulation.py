@@ -1,7 +1,7 @@
 """Every acknowledged span is found exactly once, whatever happens when, and for as long as it is kept.
 
-A seed that fails is named in the test's own name, and in the error; `SEED=17 pytest tests/simulation -k test_lives` runs it alone.
-`SEEDS=1000000 make soak` runs as many more.
+A seed that fails is printed; `SEED=17 pytest tests/simulation -k test_lives` runs it alone, `SEEDS=1000000 make soak`
+runs as many more.
 """
 
 from __future__ import annotations
