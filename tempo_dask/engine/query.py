@@ -19,6 +19,18 @@ Task = TypeVar("Task")
 Partial = TypeVar("Partial")
 
 
+@asynccontextmanager
+async def _ending_at(deadline: float) -> AsyncIterator[None]:
+    """Cancel the body at a time of the loop's clock, and raise DeadlineExceeded then."""
+    try:
+        async with asyncio.timeout_at(deadline) as limit:
+            yield
+    except TimeoutError as error:
+        if not limit.expired():  # another one, of a store
+            raise
+        raise DeadlineExceeded from error
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """What holds for all queries of an engine. `units_in_flight` are scanned at a time for one query."""
@@ -33,11 +45,8 @@ class Bounds:
         """Let a query in, and give it what runs its work. Raises TooManyRequests, DeadlineExceeded."""
         deadline = asyncio.get_running_loop().time() + self.deadline_s
         slot = self.admission.slot(tenant)
-        try:
-            async with asyncio.timeout_at(deadline):
-                await slot.__aenter__()
-        except TimeoutError as error:
-            raise DeadlineExceeded from error
+        async with _ending_at(deadline):
+            await slot.__aenter__()
         try:
             yield RunningQuery(executor, self.memory, deadline, self.units_in_flight)
         finally:
@@ -61,11 +70,8 @@ class RunningQuery(Executor):
             return work.combine(())
         self.graph_tasks += self.executor.graph_size(len(work.tasks))
         in_flight = min(self.units_in_flight, len(work.tasks))
-        try:
-            async with asyncio.timeout_at(self.deadline), self.memory.reserve(in_flight * work.task_bytes):
-                done = await self.executor.run(metered(work))
-        except TimeoutError as error:
-            raise DeadlineExceeded from error
+        async with _ending_at(self.deadline), self.memory.reserve(in_flight * work.task_bytes):
+            done = await self.executor.run(metered(work))
         self.costs[work.stage] = join_costs([self.costs.get(work.stage, Cost()), done.cost])
         return done.partial
 

@@ -135,6 +135,26 @@ def test_a_query_ends_at_its_deadline(executor: LocalExecutor, bodies: list[byte
     going_on.set()
 
 
+def test_a_store_that_takes_too_long_is_no_deadline(executor: LocalExecutor, bodies: list[bytes]) -> None:
+    def time_out(_name: str) -> None:
+        msg = "the store does not answer"
+        raise TimeoutError(msg)
+
+    with pytest.raises(TimeoutError, match=r"^the store does not answer$"):
+        asyncio.run(Engine(Fixed(watched(chunk_of(bodies), time_out)), executor).search(SEARCH))
+
+
+def test_a_full_engine_lets_a_query_wait_until_its_deadline(executor: LocalExecutor, bodies: list[bytes]) -> None:
+    async def run() -> None:
+        bounds = Bounds(Admission(running=1), deadline_s=0.05)
+        async with bounds.admission.slot("another"):
+            with pytest.raises(DeadlineExceeded):
+                await Engine(Fixed(chunk_of(bodies)), executor, bounds).search(SEARCH)
+        await Engine(Fixed(chunk_of(bodies)), executor, replace(bounds, deadline_s=10)).search(SEARCH)
+
+    asyncio.run(run())
+
+
 def test_a_cancelled_query_stops_between_two_columns(executor: LocalExecutor, bodies: list[bytes]) -> None:
     read: list[str] = []
     began, going_on = threading.Event(), threading.Event()
