@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from storage.block.files import StoredFiles
 from storage.block.reader import Block
 from storage.block.verify import find_damage
@@ -21,7 +23,9 @@ from tempo_dask import config
 from tempo_dask.config_section import ConfigError
 from tempo_dask.errors import TempoDaskError
 from tempo_dask.maintenance.compaction import Compacted, compact_tenant
+from tempo_dask.maintenance.erase import erase_traces, find_traces
 from tempo_dask.maintenance.limits import CompactionLimits
+from tempo_dask.notebook.store import Store
 from tempo_dask.trace_store import open_trace_store
 
 OURS = "tempo-dask"
@@ -135,6 +139,27 @@ class BlockTool:
             yield group.meta.trace_count
         if self._may_retire:
             self.blocks.retire(tenant, block)
+
+    def find_by_query(self, tenant: str, query: str) -> list[bytes]:
+        """Return the ids of the traces in which spans match a TraceQL query. Raises traceql.TraceQLError."""
+        spans = Store(self.blocks, tenant).spans(query)
+        return sorted(map(bytes.fromhex, set(spans["trace_id"].compute())))
+
+    def find_by_id(self, tenant: str, trace_ids: Sequence[bytes]) -> Mapping[str, int]:
+        """Return which blocks hold any of the traces, and how many of them. Raises what reading raises."""
+        return find_traces(self.blocks, tenant, trace_ids).blocks
+
+    def tempo_blocks_with(self, tenant: str, trace_ids: Sequence[bytes]) -> list[str]:
+        """Return the blocks of Tempo's, converted or not, that hold any of the traces: nothing is erased from them."""
+        wanted = np.frombuffer(b"".join(trace_ids), np.uint8).reshape(-1, 16)
+        blocks = self.blocks.tempo_blocks(tenant).blocks
+        return [b for b, block in blocks.items() if any((group.find(wanted) >= 0).any() for group in row_groups(block))]
+
+    def erase(
+        self, tenant: str, trace_ids: Sequence[bytes], grace_s: float, progress: Callable[[str], None]
+    ) -> Sequence[str]:
+        """Take traces out of our blocks for good, and return the ids of those that were written anew."""
+        return erase_traces(self.blocks, tenant, trace_ids, grace_s=grace_s, progress=progress)
 
     def _listed_tempo(self, tenant: str, block: TempoBlock) -> Listed:
         groups = range(block.row_groups)

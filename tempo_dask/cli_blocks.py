@@ -1,15 +1,16 @@
-"""`tempo-dask blocks`: look at stored blocks, check them, compact them, and convert Tempo's."""
+"""`tempo-dask blocks`: look at stored blocks, check, compact, erase them, and convert Tempo's."""
 
 from __future__ import annotations
 
 import importlib
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -17,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from tempo_dask.errors import TempoDaskError
+from traceql import TraceQLError
 
 if TYPE_CHECKING:
     from storage.columns import ColumnMeta
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
-    help="""Look at stored blocks, check, compact and convert them.
+    help="""Look at stored blocks, check, compact, convert them, and erase traces.
 
 Works on the store itself: no server has to run, and one may. Say where the store is by `--data-dir` (as for
 `serve`), or by `--config` with the file that the server has.""",
@@ -165,6 +167,61 @@ def convert(
     typer.echo(f"{converted} blocks converted")
 
 
+_ERASE_EPILOG = """**Examples**
+
+`tempo-dask blocks erase --trace 0af7651916cd43dd8448eb211c80319c` says which blocks hold that trace
+
+`tempo-dask blocks erase --query '{ span.user.id = "7" }' --yes` erases all traces of a user
+"""
+
+
+@app.command(epilog=_ERASE_EPILOG)
+def erase(
+    traces: Annotated[
+        list[str] | None, typer.Option("--trace", metavar="ID", help="A trace id in hex; as often as you like.")
+    ] = None,
+    query: Annotated[str, typer.Option(metavar="TRACEQL", help="All traces in which a span matches.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do it. Without this nothing is changed.")] = False,
+    config_file: ConfigFile = None,
+    data_dir: DataDir = DATA,
+    tenant: Annotated[str, typer.Option(metavar="NAME", help="Whose traces.")] = "single-tenant",
+    grace: Annotated[
+        float, typer.Option(metavar="SECONDS", help="How long queries that run now may go on reading old files.")
+    ] = 60.0,
+) -> None:
+    """Erase whole traces for good. Without `--yes`, say only what would be erased.
+
+    They are hidden from every new query at once; "gone" is said when no file of ours holds them any more. What a
+    server still holds in memory must be flushed before (`curl -X POST .../flush`), and what is sent again is there
+    again. Nothing is ever erased from Tempo's own blocks: which of them hold the traces is told, with status 1.
+    """
+    if bool(traces) == bool(query):
+        _fail("expected either --trace or --query")
+    with _tool(config_file, data_dir) as tool:
+        wanted = tool.find_by_query(tenant, query) if query else [_trace_id(text) for text in traces or ()]
+        found = tool.find_by_id(tenant, wanted)
+        tempos = tool.tempo_blocks_with(tenant, wanted)
+        for block_id, count in found.items():
+            typer.echo(f"{tenant}/{block_id}: {count:,} of the {len(wanted):,} traces")
+        if not yes:
+            typer.echo(f"dry run: {len(found)} blocks hold them; --yes erases them")
+        elif found:
+            tool.erase(tenant, wanted, grace, typer.echo)
+        else:
+            typer.echo("no block holds them")
+    for block_id in tempos:
+        typer.echo(f"{tenant}/{block_id} is Tempo's and holds some of them: it stays as it is", err=True)
+    if yes and tempos:
+        raise typer.Exit(1)
+
+
+def _trace_id(text: str) -> bytes:
+    """Return the bytes of a trace id; leading zeros may be missing, as Tempo shows it."""
+    if not re.fullmatch("[0-9a-fA-F]{1,32}", text):
+        _fail(f"expected a trace id of up to 32 hex digits, found {text!r}")
+    return bytes.fromhex(text.zfill(32))
+
+
 @contextmanager
 def _tool(config_file: Path | None, data_dir: Path) -> Iterator[BlockTool]:
     """Open the store; what fails ends the command with a message."""
@@ -172,11 +229,11 @@ def _tool(config_file: Path | None, data_dir: Path) -> Iterator[BlockTool]:
     errors = importlib.import_module("storage.errors")
     try:
         yield importlib.import_module("tempo_dask.block_tool").BlockTool.open(config_file, data_dir)
-    except (TempoDaskError, errors.StorageError, OSError) as error:
+    except (TempoDaskError, TraceQLError, errors.StorageError, OSError) as error:
         _fail(str(error))
 
 
-def _fail(message: str) -> None:
+def _fail(message: str) -> NoReturn:
     typer.echo(f"error: {message}", err=True)
     raise typer.Exit(1) from None
 

@@ -149,6 +149,54 @@ def test_compact(tmp_path: Path, tempo_block: str) -> None:
     assert (tmp_path / "blocks" / TENANT / tempo_block / "data.parquet").read_bytes() == before
 
 
+def test_erase_by_id(tmp_path: Path) -> None:
+    """A dry run first; then it is gone from answers and from files."""
+    publish(tmp_path, SENT[:3], 1)
+    publish(tmp_path, SENT[3:], 2)
+    wanted = SENT[1].trace_id.hex().lstrip("0")
+    dry = run(tmp_path, "erase", "--trace", wanted)
+    assert (dry.exit_code, dry.output.splitlines()[-1]) == (0, "dry run: 1 blocks hold them; --yes erases them")
+    assert sum(each["spans"] for each in listed(tmp_path)) == 5  # type: ignore[misc]  # numbers
+    done = run(tmp_path, "erase", "--trace", wanted, "--yes", "--grace", "0")
+    assert (done.exit_code, done.output.splitlines()[-1]) == (0, "gone"), done.output
+    assert sorted(each["spans"] for each in listed(tmp_path)) == [2, 2]  # type: ignore[type-var]  # numbers
+    assert run(tmp_path, "erase", "--trace", wanted, "--yes").output == "no block holds them\n"
+
+
+def test_erase_by_query(tmp_path: Path) -> None:
+    publish(tmp_path, SENT, 1)
+    done = run(tmp_path, "erase", "--query", '{ span.color = "red" }', "--yes", "--grace", "0")
+    assert done.exit_code == 0, done.output
+    assert "3 of the 3 traces" in done.output
+    assert [each["spans"] for each in listed(tmp_path)] == [2]
+
+
+def test_nothing_is_erased_from_tempos_blocks(tmp_path: Path, tempo_block: str) -> None:
+    """Not when it answers, nor when it is converted: the file holds the trace, and that is told."""
+    wanted = SENT[0].trace_id.hex()
+    run(tmp_path, "convert")
+    done = run(tmp_path, "erase", "--trace", wanted, "--yes", "--grace", "0")
+    assert done.exit_code == 1
+    assert f"{tempo_block} is Tempo's and holds some of them" in done.output
+    assert "gone" in done.output.splitlines()
+    assert (tmp_path / "blocks" / TENANT / tempo_block / "data.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ([], "expected either --trace or --query"),
+        (["--trace", "xyz"], "expected a trace id of up to 32 hex digits, found 'xyz'"),
+        (["--query", "{"], "syntax error"),
+    ],
+)
+def test_what_cannot_be_erased(tmp_path: Path, arguments: list[str], complaint: str) -> None:
+    publish(tmp_path, SENT[:1], 1)
+    result = run(tmp_path, "erase", *arguments)
+    assert result.exit_code == 1
+    assert complaint in result.output
+
+
 def test_nothing_to_look_at(tmp_path: Path) -> None:
     result = run(tmp_path / "nowhere", "list")
     assert result.exit_code == 1
@@ -156,7 +204,7 @@ def test_nothing_to_look_at(tmp_path: Path) -> None:
     assert not (tmp_path / "nowhere").exists()
 
 
-@pytest.mark.parametrize("command", ["list", "inspect", "verify", "compact", "convert"])
+@pytest.mark.parametrize("command", ["list", "inspect", "verify", "compact", "convert", "erase"])
 def test_help_teaches(command: str) -> None:
     result = CliRunner().invoke(app, ["blocks", command, "--help"])
     assert result.exit_code == 0
