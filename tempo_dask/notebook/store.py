@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import dask.dataframe as dd
+import pandas as pd
+import xarray as xr
 
 from storage.block_store import BlockStore
 from storage.objects import open_store as open_objects
+from storage.tempo_blocks.beside import BlocksBesideTempo
+from tempo_dask.engine.engine import Engine
+from tempo_dask.engine.executors import Executor
+from tempo_dask.engine.explain import Explanation
+from tempo_dask.engine.local import LocalExecutor
+from tempo_dask.engine.requests import RangeRequest, SearchRequest, TagNamesRequest, TraceRequest, Window
 from tempo_dask.engine.sources import stitched
 from tempo_dask.errors import NotFound
+from tempo_dask.notebook.asking import Snapshot, answer
+from tempo_dask.notebook.compared import compared_table
+from tempo_dask.notebook.tables import metrics_array, traces_table
+from tempo_dask.notebook.times import nanoseconds, steps
+from tempo_dask.notebook.trace import Trace
 from tempo_dask.physical.frame import spans_frame
 from tempo_dask.plan.build import build_search
 from tempo_dask.plan.nodes import NewestTraces, TimeRange
@@ -21,55 +36,140 @@ from traceql import parse, require_valid, simplify
 SINGLE_TENANT = "single-tenant"
 #: The window of a query without ends.
 _FIRST_NS, _LAST_NS = -(2**63), 2**63 - 1
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EVERYTHING = NewestTraces(limit=2**31 - 1, spans_per_set=2**31 - 1)
+
+
+def _threads() -> Executor:
+    return LocalExecutor(len(os.sched_getaffinity(0)))
 
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """The blocks of one tenant; what a server still holds in memory is not seen until it is flushed."""
+    """The blocks of one tenant; what a server still holds in memory is not seen until it is flushed.
+
+    Wherever a verb takes `start` and `end`: ends included, UTC where they have no time zone, and without them the
+    window is as long as the data. Every verb raises traceql.TraceQLError where the query is none.
+    """
 
     blocks: BlockStore
     tenant: str
+    executor: Executor = field(default_factory=_threads, repr=False)
 
-    def spans(self, query: str = "{ }", *, start: datetime | None = None, end: datetime | None = None) -> dd.DataFrame:
+    def spans(
+        self,
+        query: str = "{ }",
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> dd.DataFrame:
         """Return the spans that match a TraceQL query, a row each, as a lazy Dask dataframe backed by Arrow.
 
-        Only traces that overlap `start` to `end` (ends included; without a time zone they are UTC) are looked at, and
-        only the columns that the query names are read, besides `trace_id`, `span_id`, `start`, `duration_ns`, name,
-        service, status and kind. Nothing is read before the frame is computed.
+        Only traces that overlap `start` to `end` are looked at, and only the columns that the query names are read,
+        besides `trace_id`, `span_id`, `start`, `duration_ns`, name, service, status and kind. `columns` chooses
+        others: those names, intrinsics and attributes. An attribute whose values are of one type has that type, of
+        mixed types they are strings; `span.key::int` (str, float, bool) has values of that type alone.
 
-        Raises traceql.TraceQLError where the query is none.
+        Nothing is read before the frame is computed.
 
         >>> errors = store.spans("{ status = error }")  # doctest: +SKIP
         >>> errors.groupby("resource.service.name").size().compute()  # doctest: +SKIP
         """
         parsed = parse(query)
         require_valid(parsed)
-        window = TimeRange(_nanoseconds(start, _FIRST_NS), _nanoseconds(end, _LAST_NS))
+        window = TimeRange(nanoseconds(start, _FIRST_NS), nanoseconds(end, _LAST_NS))
         plan = optimize(build_search(simplify(parsed), window, _EVERYTHING))
-        return spans_frame(plan, stitched(self.blocks.snapshot(self.tenant).blocks))
+        return spans_frame(plan, stitched(self.blocks.snapshot(self.tenant).blocks), columns)
+
+    def search(
+        self, query: str = "{ }", *, start: datetime | None = None, end: datetime | None = None, limit: int = 20
+    ) -> pd.DataFrame:
+        """Return the newest traces with a match, at most `limit`, a row each (see `tables.TRACE_COLUMNS`)."""
+        engine, window = self._engine(start, end)
+        request = SearchRequest(self.tenant, query, window, limit, spans_per_set=1)
+        return traces_table(answer(engine.search(request)).traces)
+
+    def metrics(
+        self,
+        query: str,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        step: timedelta | None = None,
+    ) -> xr.DataArray:
+        """Return the samples of a metrics query as an array (series x time); rates are per second, durations seconds.
+
+        Each sample stands at the right edge of its interval. Without a `step` there are about sixty. `.to_pandas()`
+        gives a frame.
+
+        >>> store.metrics("{ } | rate() by (resource.service.name)").plot.line(x="time")  # doctest: +SKIP
+        """
+        engine, window = self._engine(start, end)
+        start_ns, end_ns, step_ns = steps(window.start_ns - 1, window.end_ns, step)
+        request = RangeRequest(self.tenant, query, start_ns, end_ns, step_ns, exemplars=0)
+        return metrics_array(query, answer(engine.query_range(request)))
+
+    def compare(
+        self,
+        selection: str,
+        query: str = "{ }",
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        top: int = 10,
+    ) -> pd.DataFrame:
+        """Return what sets the spans of `selection` apart from the other spans of `query`, the greatest first.
+
+        `top` values of each attribute are counted.
+
+        >>> store.compare("{ duration > 1s }", '{ resource.service.name = "cart" }')  # doctest: +SKIP
+        """
+        engine, window = self._engine(start, end)
+        step_ns = window.end_ns - window.start_ns + 1
+        text = f"{query} | compare({selection}, {top})"
+        request = RangeRequest(self.tenant, text, window.start_ns - 1, window.start_ns - 1 + step_ns, step_ns, 0)
+        return compared_table(metrics_array(text, answer(engine.query_range(request))))
+
+    def trace(self, trace_id: str) -> Trace:
+        """Return all spans of a trace by its hexadecimal id. Raises NotFound."""
+        engine, _ = self._engine(None, None)
+        found = answer(engine.trace(TraceRequest(self.tenant, bytes.fromhex(trace_id.zfill(32)))))
+        if found.tables is None:
+            msg = f"there is no trace {trace_id}"
+            raise NotFound(msg)
+        return Trace(trace_id, found.tables)
+
+    def tags(self, *, start: datetime | None = None, end: datetime | None = None) -> dict[str, tuple[str, ...]]:
+        """Return the keys of attributes by scope."""
+        engine, window = self._engine(start, end)
+        return dict(answer(engine.tag_names(TagNamesRequest(self.tenant, window))).scopes)
+
+    def explain(
+        self, query: str = "{ }", *, start: datetime | None = None, end: datetime | None = None
+    ) -> Explanation:
+        """Run a search, and return how it was planned, what was pruned and where the time went."""
+        engine, window = self._engine(start, end)
+        return answer(engine.explain(SearchRequest(self.tenant, query, window)))
+
+    def _engine(self, start: datetime | None, end: datetime | None) -> tuple[Engine, Window]:
+        """Return an engine over the blocks of this moment, and the window, no wider than they are."""
+        blocks = self.blocks.snapshot(self.tenant).blocks
+        first = min((block.meta.start_ns for block in blocks), default=0)
+        last = max((block.meta.end_ns for block in blocks), default=1)
+        return Engine(Snapshot(blocks), self.executor), Window(nanoseconds(start, first), nanoseconds(end, last))
 
 
 def open_store(location: str | Path, *, tenant: str = SINGLE_TENANT) -> Store:
-    """Open a store: a server's data directory, a folder of blocks, or an object store's URL.
+    """Open a store: a server's data directory, a folder of blocks (also Tempo's own), or an object store's URL.
 
     Opening it takes no lock and writes nothing, so a server may be at work there. Raises NotFound where there is no
     such folder.
     """
     if "://" in str(location):
-        return Store(BlockStore(open_objects(str(location))), tenant)
+        return Store(BlocksBesideTempo(open_objects(str(location))), tenant)
     folder = Path(location)
     if not folder.is_dir():
         msg = f"{folder} is no folder: expected a server's --data-dir, a folder of blocks, or a URL such as s3://bucket"
         raise NotFound(msg)
     blocks = folder / "blocks"
-    return Store(BlockStore(open_objects(str(blocks if blocks.is_dir() else folder))), tenant)
-
-
-def _nanoseconds(time: datetime | None, otherwise: int) -> int:
-    """Return a time as nanoseconds since 1970, exactly."""
-    if time is None:
-        return otherwise
-    since = (time if time.tzinfo is not None else time.replace(tzinfo=UTC)) - _EPOCH
-    return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1_000
+    return Store(BlocksBesideTempo(open_objects(str(blocks if blocks.is_dir() else folder))), tenant)

@@ -23,7 +23,7 @@ from tempo_dask.physical.spansets import UnitScan, all_spans
 from tempo_dask.physical.units import ScanUnit, Shard, units_of
 from tempo_dask.physical.values import Values, take_rows
 from tempo_dask.plan.nodes import Plan
-from traceql import shown
+from traceql import parse_attribute, shown
 from traceql.ast import Attribute, AttributeReference, Intrinsic
 from traceql.attributes import AttributeScope, IntrinsicKind
 from traceql.types import StaticType
@@ -51,13 +51,32 @@ _ARROW: Mapping[StaticType, pa.DataType] = {
     StaticType.DURATION: pa.int64(),
 }
 
+#: The types that `attribute::type` may name.
+TYPE_NAMES: Mapping[StaticType, str] = {
+    StaticType.STRING: "str",
+    StaticType.INT: "int",
+    StaticType.FLOAT: "float",
+    StaticType.BOOL: "bool",
+}
+TYPES_NAMED: Mapping[str, StaticType] = {name: type_ for type_, name in TYPE_NAMES.items()}
+
 
 @dataclass(frozen=True, slots=True)
 class FrameColumn:
-    """A column of the frame: an attribute, and the type its values have where all have the same."""
+    """A column of the frame: an attribute, and the type its values have where all have the same.
+
+    Where the type is `forced`, values of other types are null.
+    """
 
     attribute: AttributeReference
     type: StaticType | None
+    forced: bool = False
+
+    @property
+    def name(self) -> str:
+        """The column's name: the attribute's, with its type where that was asked for."""
+        text = shown(self.attribute)
+        return f"{text}::{TYPE_NAMES[self.type]}" if self.forced and self.type is not None else text
 
     @property
     def arrow_type(self) -> pa.DataType:
@@ -65,13 +84,21 @@ class FrameColumn:
         return pa.string() if self.type is None else _ARROW.get(self.type, pa.string())
 
 
-def spans_frame(plan: Plan, shards: Iterable[Shard]) -> dd.DataFrame:
-    """Return the matching spans, a row each; nothing is read before the frame is computed."""
+def spans_frame(plan: Plan, shards: Iterable[Shard], names: Sequence[str] | None = None) -> dd.DataFrame:
+    """Return the matching spans, a row each; nothing is read before the frame is computed.
+
+    `names` are the columns to have: names of `OWN_FIELDS` and attributes, `span.key::int` those of one type. Raises
+    ParseError where one is neither.
+    """
     known = list(shards)
     metas = [shard.source.meta for shard in known]
-    wanted = dict.fromkeys((*ALWAYS, *(shown.attribute for shown in plan.shown)))
-    columns = tuple(FrameColumn(attribute, _common_type(attribute, metas)) for attribute in wanted)
-    chunk = FrameChunk(plan, columns)
+    if names is None:
+        wanted = dict.fromkeys((*ALWAYS, *(shown.attribute for shown in plan.shown)))
+        chunk = FrameChunk(plan, tuple(FrameColumn(attribute, _common_type(attribute, metas)) for attribute in wanted))
+    else:
+        own = tuple(dict.fromkeys(name for name in names if name in OWN_FIELDS))
+        others = dict.fromkeys(_column(name, metas) for name in names if name not in OWN_FIELDS)
+        chunk = FrameChunk(plan, tuple(others), own)
     units: tuple[ScanUnit | None, ...] = units_of(known, plan)
     if not units:
         units = (None,)
@@ -81,10 +108,11 @@ def spans_frame(plan: Plan, shards: Iterable[Shard]) -> dd.DataFrame:
 
 @dataclass(frozen=True, slots=True)
 class FrameChunk:
-    """Reads the matching spans of one unit."""
+    """Reads the matching spans of one unit: of their `own` fields these alone, then `columns`."""
 
     plan: Plan
     columns: tuple[FrameColumn, ...]
+    own: tuple[str, ...] = tuple(OWN_FIELDS)
 
     def __call__(self, unit: ScanUnit | None) -> pd.DataFrame:
         """Return the spans as a pandas frame with Arrow types; of no unit an empty one."""
@@ -93,7 +121,7 @@ class FrameChunk:
         scan = UnitScan.of(unit)
         spansets = apply_stages(self.plan.stages, all_spans(unit, scan, self.plan.window), scan)
         rows = np.flatnonzero(spansets.mask)
-        arrays = [*_own_arrays(rows, scan.reader), *(_array(column, rows, scan) for column in self.columns)]
+        arrays = [*(_own_array(name, rows, scan.reader) for name in self.own), *(_array(column, rows, scan) for column in self.columns)]
         return _pandas(pa.table(arrays, schema=self.schema))
 
     def empty(self) -> pd.DataFrame:
@@ -103,21 +131,24 @@ class FrameChunk:
     @property
     def schema(self) -> pa.Schema:
         """The columns of the frame."""
-        own = [pa.field(name, type_) for name, type_ in OWN_FIELDS.items()]
-        return pa.schema([*own, *(pa.field(shown(c.attribute), c.arrow_type) for c in self.columns)])
+        own = [pa.field(name, OWN_FIELDS[name]) for name in self.own]
+        return pa.schema([*own, *(pa.field(column.name, column.arrow_type) for column in self.columns)])
 
 
 def _pandas(table: pa.Table) -> pd.DataFrame:
     return cast("pd.DataFrame", table.to_pandas(types_mapper=pd.ArrowDtype))
 
 
-def _own_arrays(rows: Rows, reader: UnitReader) -> Iterable[pa.Array[Any]]:
-    traces = take_rows(reader.own("traces", "trace_id"), reader.rows_at("traces", rows))
-    spans = take_rows(reader.own("spans", "span_id"), rows)
-    yield _texts(hex_column(traces, stripped=False))
-    yield _texts(hex_column(spans, stripped=False))
-    yield pa.array(reader.data("spans", "start")[rows]).view(_TIME)
-    yield pa.array(reader.data("spans", "duration_ns")[rows])
+def _own_array(name: str, rows: Rows, reader: UnitReader) -> pa.Array[Any]:
+    match name:
+        case "trace_id":
+            traces = take_rows(reader.own("traces", "trace_id"), reader.rows_at("traces", rows))
+            return _texts(hex_column(traces, stripped=False))
+        case "span_id":
+            return _texts(hex_column(take_rows(reader.own("spans", "span_id"), rows), stripped=False))
+        case "start":
+            return pa.array(reader.data("spans", "start")[rows]).view(_TIME)
+    return pa.array(reader.data("spans", name)[rows])
 
 
 def _texts(column: Column) -> pa.Array[Any]:
@@ -128,6 +159,8 @@ def _texts(column: Column) -> pa.Array[Any]:
 
 def _array(column: FrameColumn, rows: Rows, scan: UnitScan) -> pa.Array[Any]:
     values = values_in(scan.binder.operand(column.attribute), "spans", scan.reader).take(rows)
+    if column.forced:
+        values = Values(values.rows, tuple(part for part in values.parts if part.type is column.type))
     if column.type is StaticType.STRING:
         return _strings(values)
     if column.type in _ARROW:
@@ -160,6 +193,15 @@ def _as_text(values: Values) -> pa.Array[Any]:
             if value is not None:
                 texts[row] = str(value)
     return pa.array(texts, pa.string())
+
+
+def _column(name: str, metas: Sequence[SourceMeta]) -> FrameColumn:
+    """Return the column of this name. Raises ParseError."""
+    text, separator, suffix = name.rpartition("::")
+    if separator and suffix in TYPES_NAMED:
+        return FrameColumn(parse_attribute(text), TYPES_NAMED[suffix], forced=True)
+    attribute = parse_attribute(name)
+    return FrameColumn(attribute, _common_type(attribute, metas))
 
 
 def _common_type(attribute: AttributeReference, metas: Sequence[SourceMeta]) -> StaticType | None:

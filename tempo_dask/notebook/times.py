@@ -1,0 +1,34 @@
+"""Times of questions."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from tempo_dask.errors import BadRequest
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: A range query without a step has about so many intervals.
+_STEPS = 60
+
+
+def nanoseconds(time: datetime | None, otherwise: int) -> int:
+    """Return a time as nanoseconds since 1970, exactly; without a time zone it is UTC."""
+    if time is None:
+        return otherwise
+    since = (time if time.tzinfo is not None else time.replace(tzinfo=UTC)) - _EPOCH
+    return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1_000
+
+
+def steps(start_ns: int, end_ns: int, step: timedelta | None) -> tuple[int, int, int]:
+    """Return start and end, moved outwards to whole steps, and the step. Raises BadRequest where there is no time."""
+    if end_ns <= start_ns:
+        msg = "the end of the window must be after its start"
+        raise BadRequest(msg)
+    if step is None:
+        step_ns = max((end_ns - start_ns) // _STEPS // 10**9, 1) * 10**9
+    else:
+        step_ns = (step.days * 86_400 + step.seconds) * 10**9 + step.microseconds * 1_000
+    if step_ns <= 0:
+        msg = "a step must be longer than nothing"
+        raise BadRequest(msg)
+    return start_ns // step_ns * step_ns, -(-end_ns // step_ns) * step_ns, step_ns
