@@ -87,6 +87,19 @@ async def test_wrong_tenants_are_refused(tenants: Served, header: str, text: str
     assert (answer.code, answer.body.decode()) == (400, text)
 
 
+@pytest.mark.parametrize(
+    ("header", "status", "text"),
+    [
+        (None, 401, "no org id\n"),
+        ("t1|t2", 400, "multiple org IDs present\n"),
+        ("a/b", 400, "tenant ID 'a/b' contains unsupported character '/'\n"),
+    ],
+)
+async def test_settings_are_of_one_tenant(tenants: Served, header: str | None, status: int, text: str) -> None:
+    answer = await tenants.fetch("/api/overrides", headers={} if header is None else {"X-Scope-OrgID": header})
+    assert (answer.code, answer.body.decode()) == (status, text)
+
+
 def test_several_tenants_can_be_switched_off() -> None:
     assert one_tenant_of(["a|a"]) == "a"
     with pytest.raises(BadRequest, match="multi-tenant query unsupported"):

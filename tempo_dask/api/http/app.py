@@ -5,8 +5,10 @@ from __future__ import annotations
 import posixpath
 import re
 import ssl
+from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from tornado.httpserver import HTTPServer
@@ -14,11 +16,12 @@ from tornado.web import Application
 
 from tempo_dask.api.contracts import Api
 from tempo_dask.api.http import explain, metrics, operations, overrides, search, status, tags, traces
-from tempo_dask.api.http.handler import TempoHandler
+from tempo_dask.api.http.handler import TempoHandler, Tenants
 from tempo_dask.api.http.server import TwoProtocolServer
 
 _QUERIES = (traces, search, tags, explain, metrics)
 _MODULES = (*_QUERIES, operations, overrides, status)
+_TENANTS: Mapping[ModuleType, Tenants] = {**dict.fromkeys(_QUERIES, "many"), overrides: "one"}
 _OPEN_PATHS = frozenset({"/ready"})  # what orchestrators probe
 _MIB = 1 << 20
 
@@ -46,7 +49,7 @@ def make_app(api: Api) -> Application:
         (
             re.escape(api.prefix) + path if path.startswith("/api/") else path,
             handler,
-            {**shared, "is_query": module in _QUERIES, "is_open": path in _OPEN_PATHS},
+            {**shared, "tenants": _TENANTS.get(module, "none"), "is_open": path in _OPEN_PATHS},
         )
         for module in _MODULES
         for path, handler in module.routes

@@ -31,6 +31,9 @@ class Result(Protocol):
 T = TypeVar("T", bound=Result)
 Shape: TypeAlias = Literal["protobuf", "json", "llm"]
 
+#: How many tenants a request of a path has; where it is many, it is a query.
+Tenants: TypeAlias = Literal["none", "one", "many"]
+
 TEXT = "text/plain; charset=utf-8"
 JSON = "application/json"
 PROTOBUF = "application/protobuf"
@@ -67,10 +70,10 @@ class TempoHandler(RequestHandler):
     route = "other"
     _verb: asyncio.Future[Any] | None = None
 
-    def initialize(self, api: Api, *, is_query: bool = False, is_open: bool = False) -> None:
-        """Take what all handlers share; a query has a tenant, and what is open asks nobody who they are."""
+    def initialize(self, api: Api, *, tenants: Tenants = "none", is_open: bool = False) -> None:
+        """Take what all handlers share, how many tenants a request has, and whether nobody is asked who they are."""
         self.api = api
-        self._is_query = is_query
+        self._tenants = tenants
         self._is_open = is_open
 
     async def answer(self, *_path: str) -> None:
@@ -81,7 +84,7 @@ class TempoHandler(RequestHandler):
         """Answer, and turn errors into their status and text."""
         try:
             self._admit()
-            async with asyncio.timeout(self.api.timeout_s if self._is_query and self.api.timeout_s else None):
+            async with asyncio.timeout(self.api.timeout_s or None if self._tenants == "many" else None):
                 await self.answer(*path)
         except NotAuthenticated as error:
             self.set_header("WWW-Authenticate", error.challenge)
@@ -99,9 +102,24 @@ class TempoHandler(RequestHandler):
         headers = self.request.headers
         if not self._is_open:
             self.api.authenticate(headers.get_list("Authorization"))
-        if self._is_query:
-            self._require_allowed_url()
-            self.api = self.api.for_tenant(headers.get_list("X-Scope-OrgID"))
+        org_ids = headers.get_list("X-Scope-OrgID")
+        match self._tenants:
+            case "many":
+                self._require_allowed_url()
+                self.api = self.api.for_tenant(org_ids)
+            case "one":
+                self.api = self._for_one_tenant(org_ids)
+
+    def _for_one_tenant(self, org_ids: list[str]) -> Api:
+        """Return what is one tenant's. Raises Unauthorized; BadRequest, whose texts end in a newline on these paths."""
+        try:
+            api = self.api.for_tenant(org_ids)
+        except BadRequest as error:
+            raise BadRequest(f"{error}\n") from error
+        if "|" in api.tenant:
+            msg = "multiple org IDs present\n"
+            raise BadRequest(msg)
+        return api
 
     def _require_allowed_url(self) -> None:
         """Refuse what an operator does not want to be asked. Raises BadRequest."""
