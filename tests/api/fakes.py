@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from tempo_dask.engine.explain import Explanation
 from tempo_dask.engine.requests import (
     KeyValuesRequest,
     RangeRequest,
@@ -57,6 +58,10 @@ class FakeEngine:
     async def search(self, request: SearchRequest) -> SearchResult:
         await self._note(request)
         return self.found
+
+    async def explain(self, request: SearchRequest) -> Explanation:
+        await self._note(request)
+        return Explanation(request.query, ("{ }",), (), {"match": 0.25}, {}, 3, 0, QueryMetrics())
 
     async def trace(self, request: TraceRequest) -> TraceResult:
         await self._note(request)

@@ -1,4 +1,4 @@
-"""Answers from which something is missing say so, and traces are as large as they may be."""
+"""Answers from which something is missing say so, traces are as large as they may be, and searches are explained."""
 
 from __future__ import annotations
 
@@ -74,3 +74,21 @@ async def test_paths_into_one_process_answer_for_all(served: Served) -> None:
     assert isinstance(search, SearchRequest)
     assert isinstance(trace, TraceRequest)
     assert (search.window.start_ns, search.window.end_ns) == (0, 1_700_000_000_000_000_000)
+
+
+async def test_explain_takes_the_parameters_of_a_search(served: Served) -> None:
+    answer = await served.fetch("/api/explain?q=%7B%7D&limit=7")
+    assert json.loads(answer.body) == {
+        "query": "{}",
+        "stages": ["{ }"],
+        "sources": [],
+        "seconds": {"match": 0.25},
+        "passes": {},
+        "graphTasks": 3,
+        "traces": 0,
+        "metrics": {},
+    }
+    (asked,) = served.engine.asked
+    assert isinstance(asked, SearchRequest)
+    assert asked.limit == 7
+    assert (await served.fetch("/api/explain?q=%7B")).code == 400

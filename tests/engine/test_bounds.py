@@ -128,7 +128,11 @@ def test_memory_is_given_out_in_order_and_given_back() -> None:
 
 def test_a_query_ends_at_its_deadline(executor: LocalExecutor, bodies: list[bytes]) -> None:
     going_on = threading.Event()
-    source = watched(chunk_of(bodies), lambda _name: going_on.wait(10) and None)
+
+    def wait(_name: str) -> None:
+        going_on.wait(10)
+
+    source = watched(chunk_of(bodies), wait)
     engine = Engine(Fixed(source), executor, Bounds(deadline_s=0.05))
     with pytest.raises(DeadlineExceeded, match=r"^context deadline exceeded$"):
         asyncio.run(engine.search(SEARCH))

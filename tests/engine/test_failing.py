@@ -15,11 +15,14 @@ from tests.engine.recorded import TENANT, Fixed, chunk_of
 from tests.engine.spans import request_of
 from tests.oracle_spans import Span
 
+ATTRIBUTES: list[tuple[str, dict[str, object]]] = [
+    ("a", {"i": 1, "b": True}),
+    ("b", {"s": "x", "b": False}),
+    ("c", {"i": True, "ints": [1, 2]}),
+]
 SPANS = [
     Span(trace_id=f"{n:032x}", span_id=f"{n:016x}", name=name, attributes=attributes)
-    for n, (name, attributes) in enumerate(
-        [("a", {"i": 1, "b": True}), ("b", {"s": "x", "b": False}), ("c", {"i": True, "ints": [1, 2]})], start=1
-    )
+    for n, (name, attributes) in enumerate(ATTRIBUTES, start=1)
 ]
 
 
