@@ -39,6 +39,9 @@ def observe_request(method: str, route: str, status: int, seconds: float) -> Non
 SPANS_RECEIVED = Counter("tempo_distributor_spans_received", "Spans accepted.", ["tenant"], registry=REGISTRY)
 BYTES_RECEIVED = Counter("tempo_distributor_bytes_received", "Bytes accepted.", ["tenant"], registry=REGISTRY)
 PUSH_DURATION = Histogram("tempo_distributor_push_duration_seconds", "Time to take spans in.", registry=REGISTRY)
+INGRESS_BYTES = Counter(
+    "tempo_distributor_ingress_bytes", "Bytes that came in, before limits.", ["tenant"], registry=REGISTRY
+)
 ATTRIBUTES_TRUNCATED = Counter(
     "tempo_distributor_attributes_truncated", "Keys and values that were cut.", ["tenant"], registry=REGISTRY
 )

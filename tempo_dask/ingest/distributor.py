@@ -48,6 +48,7 @@ class Distributor:
         self._check = check
         self._rules = rules or Rules()
         self._rates = Rates(monotonic)
+        self._known: set[str] = set()
 
     async def push(self, org_ids: Sequence[str], body: bytes) -> int:
         """Return how many spans `body` held, once they are safe.
@@ -61,6 +62,10 @@ class Distributor:
             if self._spans(body):
                 raise
             return 0  # nobody's request, but there is nothing in it
+        if tenant not in self._known:
+            self._known.add(tenant)
+            telemetry.discard_nothing(tenant)
+        telemetry.INGRESS_BYTES.labels(tenant).inc(len(body))
         limits = self._rules.limits_of(tenant)
         self._require_rate(tenant, body, limits)
         spans = await self._commit(tenant, body)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import grpc
 import grpc.aio
 import pytest
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
 
 from tempo_dask.errors import TooManyRequests, Unavailable
+from tempo_dask.ingest.rates import RateLimited
 from tests.ingest.conftest import Taken
 from tests.ingest.numbered import body
 
@@ -76,3 +79,15 @@ async def test_there_is_nothing_else(otlp_grpc: str, method: str) -> None:
         with pytest.raises(grpc.aio.AioRpcError) as error:
             await channel.unary_unary(method)(b"")
     assert error.value.code() == grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_who_sends_too_much_is_told_when_to_come_back(otlp_grpc: str, taken: Taken) -> None:
+    taken.error = RateLimited("slow down", 3, 7)
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await export(otlp_grpc, body([1]))
+    assert (raised.value.code().name, raised.value.details()) == ("RESOURCE_EXHAUSTED", "slow down")
+    details = dict(raised.value.trailing_metadata())["grpc-status-details-bin"]
+    status = Status.FromString(details)
+    retry = RetryInfo()
+    assert status.details[0].Unpack(retry)
+    assert (status.code, retry.retry_delay.seconds) == (8, 7)
