@@ -118,6 +118,7 @@ async def _serve(parts: Parts, wal: Wal, blocks: BlockStore, node: str, schedule
         authenticate=_authenticate(config.server.authentication),
         denied_urls=tuple(re.compile(pattern) for pattern in config.query_frontend.url_deny_list),
         timeout_s=config.query_frontend.api_timeout.total_seconds(),
+        write_timeout_s=config.server.http_server_write_timeout.total_seconds(),
         limits_of=_limits_of(config, settings),
         overrides=parts.user_overrides,
         status=Status(config, settings, operations.not_ready, node),

@@ -219,6 +219,7 @@ class Api:
     limits_of: Callable[[str], RequestLimits] | None = None
     denied_urls: tuple[Pattern[str], ...] = ()  # of queries: path and query string are searched for them
     timeout_s: float = 0.0  # for an answer over HTTP; 0 is none
+    write_timeout_s: float = 30.0  # to read an answer over HTTP; 0 is none
 
     def for_tenant(self, values: Sequence[str]) -> Api:
         """Return the same for whom the values of `X-Scope-OrgID` name. Raises Unauthorized, BadRequest."""

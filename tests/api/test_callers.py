@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from tempo_dask.api.authentication import Credentials
 from tempo_dask.api.limits import RequestLimits
 from tempo_dask.api.tenancy import one_tenant_of, tenants_of
+from tempo_dask.engine.results import FoundTrace, QueryMetrics, SearchResult
 from tempo_dask.errors import BadRequest, NotAuthenticated, Unauthorized
 from tests.api.conftest import Served, serving
 
@@ -165,6 +167,23 @@ async def test_queries_have_a_time_limit() -> None:
         answer = await served.fetch("/api/search")
         assert (answer.code, answer.body) == (503, b"unable to process request in the configured timeout")
         await asyncio.wait_for(served.engine.was_cancelled.wait(), 5)
+
+
+async def test_who_does_not_read_gives_its_answer_up() -> None:
+    async with serving(Served(options={"write_timeout_s": 0.2})) as served:
+        traces = (FoundTrace(number.to_bytes(16), number, 0, "shop", "x" * 4000) for number in range(1, 5000))
+        served.engine.found = SearchResult(tuple(traces), QueryMetrics())
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port, limit=1024)
+        writer.write(b"GET /api/search HTTP/1.1\r\nHost: a\r\n\r\n")
+        await asyncio.wait_for(served.engine.started.wait(), 5)
+        await asyncio.sleep(2)
+        read = 0
+        with contextlib.suppress(ConnectionError):
+            while piece := await asyncio.wait_for(reader.read(1 << 20), 5):
+                read += len(piece)
+        assert read < 20_000_000
+        writer.close()
+        assert (await served.fetch("/api/echo")).code == 200
 
 
 async def test_other_origins_are_not_let_in(served: Served) -> None:

@@ -168,7 +168,11 @@ class TempoHandler(RequestHandler):
         self.set_header("Vary", "Accept-Encoding")
         if is_gzip:
             self.set_header("Content-Encoding", "gzip")
-        await self.finish(body)
+        try:
+            async with asyncio.timeout(self.api.write_timeout_s or None):
+                await self.finish(body)
+        except TimeoutError:  # who does not read gives its memory back
+            self.request.connection.stream.close()  # type: ignore[union-attr]  # HTTP/1 connections have one
 
     def refuse(self, status: int, text: str) -> None:
         """Answer an error: its text alone, with a newline where it comes from inside."""
