@@ -84,8 +84,6 @@ async def test_addresses_of_the_command_line_win() -> None:
     assert placed(config) == {"otlp_grpc": "h:1", "zipkin": "localhost:9411"}
 
 
-# Tornado leaves the socket that it could not bind to the garbage collector.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_a_courtesy_gives_way_to_who_holds_its_port() -> None:
     with socket.create_server(("127.0.0.1", 0)) as holder:
         taken = f"127.0.0.1:{holder.getsockname()[1]}"

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler, stream_request_body
 
 from tempo_dask import telemetry
 from tempo_dask.errors import BadRequest, TempoDaskError, Unavailable
 from tempo_dask.ingest.distributor import Push
 from tempo_dask.ingest.receivers import content_encoding
+from tempo_dask.ingest.receivers.binding import bind
 from tempo_dask.ingest.records import refused_spans
 from tempo_dask.ingest.tenants import HEADER
 
@@ -67,7 +67,7 @@ class HttpReceiver:
 
     async def start(self, host: str, port: int) -> int:
         """Listen and return the port. Raises OSError where the address cannot be had."""
-        sockets = bind_sockets(port, host or None)
+        sockets = bind(host, port)
         self._server.add_sockets(sockets)
         return int(sockets[0].getsockname()[1])
 
