@@ -73,11 +73,18 @@ class MetricsQueries(Section):
     max_intervals: NonNegativeInt = 10_000
 
 
+class McpServer(Section):
+    """`query_frontend.mcp_server`."""
+
+    enabled: bool = False
+
+
 class QueryFrontend(Section):
     """`query_frontend`: what may be asked."""
 
     search: SearchQueries = SearchQueries()
     metrics: MetricsQueries = MetricsQueries()
+    mcp_server: McpServer = McpServer()
     max_outstanding_per_tenant: PositiveInt = 2000
     max_query_expression_size_bytes: PositiveInt = 131_072
     query_end_cutoff: Duration = timedelta()

@@ -121,6 +121,7 @@ async def _serve(parts: Parts, wal: Wal, blocks: BlockStore, node: str, schedule
         write_timeout_s=config.server.http_server_write_timeout.total_seconds(),
         limits_of=_limits_of(config, settings),
         overrides=parts.user_overrides,
+        has_mcp=config.query_frontend.mcp_server.enabled,
         status=Status(config, settings, operations.not_ready, node),
     )
     compaction = config.compactor.compaction

@@ -214,6 +214,7 @@ class Api:
     version: str = ""
     status: Status = field(default_factory=NoStatus)
     overrides: UserOverrides | None = None  # None: there is no such path
+    has_mcp: bool = False
     tenant_of: TenantOf = one_tenant
     authenticate: Authenticate = let_pass
     limits_of: Callable[[str], RequestLimits] | None = None

@@ -1,4 +1,4 @@
-"""Overrides that users set: the recorded exchanges, versions, and tenants apart."""
+"""What is off unless configured: overrides that users set, and tools for language models; as recorded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from tempo_dask.errors import NotFound, PreconditionFailed
 from tempo_dask.user_overrides import UserOverrides, merge_patch
 from tests.serving import ServerProcess
 
-CONFIG = "overrides: {user_configurable_overrides: {enabled: true}}"
+CONFIG = """
+overrides: {user_configurable_overrides: {enabled: true}}
+query_frontend: {mcp_server: {enabled: true}}
+"""
 #: What decoders say of broken JSON is their own affair; nothing else is.
 DECODERS = ("found unknown field", "expect", "EOF", "unmarshalerDecoder")
 BODY = b'{"metrics_generator": {"processors": ["span-metrics"]}}'
@@ -36,6 +39,46 @@ def test_exchanges_are_answered_as_recorded(shared: Path, server: ServerProcess)
     assert len(exchanges) > 80
     differing = [why for exchange in exchanges if (why := difference(server.url, exchange))]
     assert differing == []
+
+
+def test_language_models_are_answered_as_recorded(shared: Path, server: ServerProcess) -> None:
+    """Texts of documents and descriptions of tools are our own; an empty Tempo found nothing, and so do we."""
+    lines = (shared / "conformance" / "http-exchanges.jsonl").read_text().splitlines()
+    exchanges = [found for line in lines if (found := json.loads(line))["area"] == "mcp"]
+    assert len(exchanges) > 30
+    for exchange in exchanges:
+        found = tool_answer(server.url, exchange)
+        if exchange.get("response_cut"):  # too long to be kept whole
+            assert (found[0], list(found[1])) == (200, ["jsonrpc", "id", "result"]), exchange["body"]
+        else:
+            assert found == shape(exchange["status"], exchange.get("response_body") or ""), exchange["body"]
+
+
+def tool_answer(url: str, exchange: dict[str, Any]) -> Any:
+    """Return what comes back for a recorded message."""
+    body = None if exchange.get("body") is None else exchange["body"].encode()
+    path = exchange["path"].removeprefix("/tempo")
+    request = Request(url + path, body, exchange.get("headers") or {}, method=exchange["method"])
+    try:
+        with urlopen(request, timeout=30) as answer:
+            return shape(answer.status, answer.read().decode())
+    except HTTPError as error:
+        return shape(error.code, error.read().decode())
+
+
+def shape(status: int, text: str) -> Any:
+    """Return what of an answer is neither prose nor a cost; metrics, which that Tempo could not answer, not at all."""
+    if not text.startswith("{"):
+        return status, text
+    message = json.loads(text)
+    result = message.get("result", {})
+    if "empty ring" in text or "metrics-" in result.get("_meta", {}).get("type", ""):
+        result.clear()
+    elif "content" in result and not result.get("isError"):
+        result["content"] = [part["type"] for part in result["content"]]
+    for listed in (result.get("tools", []), result.get("resources", []), result.get("contents", [])):
+        listed[:] = sorted(str(one.get("uri") or one.get("name")) for one in listed)
+    return status, message
 
 
 def difference(url: str, exchange: dict[str, Any]) -> str | None:

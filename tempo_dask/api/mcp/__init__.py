@@ -1,0 +1,1 @@
+"""The Model Context Protocol: language models ask the query API through tools."""
