@@ -35,8 +35,8 @@ class BlockList(Protocol):
 class Blocks(Protocol):
     """Where blocks are published."""
 
-    def snapshot(self, tenant: str) -> BlockList:
-        """Return the newest list; it holds everything this process has published."""
+    def block_list(self, tenant: str) -> BlockList:
+        """Return the newest list, without opening blocks; it holds everything this process has published."""
         ...
 
     def publish(
@@ -115,7 +115,7 @@ class Flusher:
         """Make one block of a tenant's chunks. Raises after an error, with all chunks still in their place."""
         with self._one_at_a_time:
             # A publication that seemed to fail may have happened: what is listed must not be published again.
-            self._live.retire(tenant, self._blocks.snapshot(tenant).flushed.get(self._node, 0))
+            self._live.retire(tenant, self._blocks.block_list(tenant).flushed.get(self._node, 0))
             chunks = self._live.close(tenant)
             if not chunks:
                 return

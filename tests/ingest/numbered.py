@@ -58,6 +58,9 @@ class FakeBlocks:
     def snapshot(self, tenant: str) -> FakeBlockList:
         return self.lists.get(tenant, FakeBlockList())
 
+    def block_list(self, tenant: str) -> FakeBlockList:
+        return self.lists.get(tenant, FakeBlockList())
+
     def publish(
         self,
         tenant: str,
