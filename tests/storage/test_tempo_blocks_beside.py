@@ -144,7 +144,7 @@ def _alternate(iterators: Sequence[object]) -> object:
         yield from iterator  # type: ignore[misc]  # made of iterators
 
 
-@pytest.mark.parametrize("fails_at", range(1, 13))
+@pytest.mark.parametrize("fails_at", [1, 5, 10, 11, 12])
 def test_conversion_survives_a_store_that_fails(tmp_path: Path, folder: Path, fails_at: int) -> None:
     store = BlocksBesideTempo(FailingStore(LocalStore(tmp_path), fails_at))
     block = store.tempo_blocks(TENANT).blocks[folder.name]
