@@ -6,41 +6,68 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from storage.cubes import Cube, CubeStore
 from storage.remembered import Remembered
 
+
+class Cubed(Protocol):
+    """A partial result that can be kept as a cube."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that it takes."""
+        ...
+
+    def to_cube(self) -> Cube | None:
+        """Return the cube, None where it is not worth one."""
+        ...
+
+
 #: What a process keeps in memory.
 MEMORY_BYTES = 64 << 20
+#: Units of fewer spans are scanned as fast as their cube is looked up.
+LEAST_SPANS = 30_000
 #: What a server keeps on disk.
 DISK_BYTES = 256 << 20
 #: Cubes that wait to be written; while so many wait, more are not written.
 _MOST_WAITING = 64
 
 
-def _size(cube: Cube | None) -> int:
-    return 64 if cube is None else cube.nbytes + 64
+def _size(found: Cubed) -> int:
+    return found.nbytes + 256
 
 
 class CubeCache:
-    """Cubes by block and key; None is kept for what is not worth a cube. Off until it is given something to keep."""
+    """Partial results of units by block and key. Off until it is given something to keep."""
 
     def __init__(self) -> None:
-        self._memory: Remembered[tuple[str, str], Cube | None] = Remembered(0, _size)
+        self._memory: Remembered[tuple[str, str], Cubed] = Remembered(0, _size)
         self._store: CubeStore | None = None
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="cubes")
         self.is_on = False
+        self.least_spans = LEAST_SPANS
         self.made = 0
 
-    def keep(self, memory_bytes: int = MEMORY_BYTES, folder: Path | None = None, disk_bytes: int = 0) -> None:
-        """Begin to keep cubes, anew; on disk too where a folder is given."""
+    def keep(
+        self,
+        memory_bytes: int = MEMORY_BYTES,
+        folder: Path | None = None,
+        disk_bytes: int = 0,
+        least_spans: int = LEAST_SPANS,
+    ) -> None:
+        """Begin to keep cubes, anew, of units of so many spans; on disk too where a folder is given."""
+        self.least_spans = least_spans
         self._memory = Remembered(memory_bytes, _size)
         self._store = None if folder is None else CubeStore(folder, disk_bytes)
         self.is_on = memory_bytes > 0
 
-    def get_or_make(self, block_id: str, key: str, make: Callable[[], Cube | None]) -> Cube | None:
-        """Return a cube, made where none is kept."""
-        return self._memory.get_or_make((block_id, key), partial(self._read_or_make, block_id, key, make))
+    def get_or_make(
+        self, block_id: str, key: str, make: Callable[[], Cubed], of_cube: Callable[[Cube], Cubed]
+    ) -> Cubed:
+        """Return what is kept, read from disk by `of_cube`, or made."""
+        return self._memory.get_or_make((block_id, key), partial(self._read_or_make, block_id, key, make, of_cube))
 
     def forget(self, block_id: str) -> None:
         """Give up the cubes of a block that left the list."""
@@ -52,16 +79,25 @@ class CubeCache:
         """Wait until all that was to be written is."""
         self._writer.submit(int).result()
 
-    def _read_or_make(self, block_id: str, key: str, make: Callable[[], Cube | None]) -> Cube | None:
+    def _read_or_make(
+        self, block_id: str, key: str, make: Callable[[], Cubed], of_cube: Callable[[Cube], Cubed]
+    ) -> Cubed:
         store = self._store
         kept = None if store is None else store.get(block_id, key)
         if kept is not None:
-            return kept
+            return of_cube(kept)
         made = make()
         self.made += 1
-        if store is not None and made is not None and self._writer._work_queue.qsize() < _MOST_WAITING:  # noqa: SLF001  # executors do not tell how much waits
-            self._writer.submit(store.put, block_id, key, made)
+        # Executors do not tell how much waits; what is not written now is made again after a restart.
+        if store is not None and self._writer._work_queue.qsize() < _MOST_WAITING:  # noqa: SLF001
+            self._writer.submit(_write, store, block_id, key, made)
         return made
+
+
+def _write(store: CubeStore, block_id: str, key: str, made: Cubed) -> None:
+    cube = made.to_cube()
+    if cube is not None:
+        store.put(block_id, key, cube)
 
 
 PROCESS_CUBES = CubeCache()

@@ -66,6 +66,18 @@ class FineCandidates:
     rows: npt.NDArray[np.int64]  # of the unit
     labels: tuple[LabelSet, ...] = ()
 
+    @property
+    def columns(self) -> tuple[npt.NDArray[np.int64], ...]:
+        """The arrays, in their order."""
+        return self.slots, self.hashes, self.starts, self.codes, self.rows
+
+    def moved(self, offset: int, count: int) -> FineCandidates:
+        """Return the candidates under slot numbers larger by `offset`, without those outside of `count` slots."""
+        slots = self.slots + offset
+        inside = (slots >= 0) & (slots < count)
+        _, hashes, starts, codes, rows = (column[inside] for column in self.columns)
+        return FineCandidates(slots[inside], hashes, starts, codes, rows, self.labels)
+
     @classmethod
     def none(cls) -> FineCandidates:
         """Return no candidates."""

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from storage.cubes import Cube
 from tempo_dask.physical.cells import Cells
 from tempo_dask.physical.exemplars import FineCandidates
 from tempo_dask.physical.groups import Label, LabelSet
+from tempo_dask.physical.metric_function import Planes
 from tempo_dask.physical.metric_functions import metric_function
 from tempo_dask.physical.units import ScanUnit
 from tempo_dask.plan.nodes import Plan, TimeRange, TimeSeries
@@ -27,6 +27,7 @@ from traceql.types import StaticType
 #: A cube has at most this many steps, and at most this many times those of the window.
 _MOST_STEPS = 20_000
 _MOST_TIMES = 16
+_CHOSEN = ("slots", "hashes", "starts", "codes", "rows")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,32 @@ class UnitSeries:
     cells: Cells
     candidates: FineCandidates
     inspected_spans: int
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that the arrays take."""
+        keys = () if self.cells.keys is None else (self.cells.keys,)
+        return sum(array.nbytes for array in (*self.cells.planes, *self.candidates.columns, *keys))
+
+    def to_cube(self) -> Cube | None:
+        """Return all of it as arrays and a note, None where the cells are sparse."""
+        if self.cells.keys is not None:
+            return None
+        planes = {f"plane-{number}": plane for number, plane in enumerate(self.cells.planes)}
+        chosen = dict(zip(_CHOSEN, self.candidates.columns, strict=True))
+        labels, exemplars = _texts(self.cells.labels), _texts(self.candidates.labels)
+        note = {"labels": labels, "exemplars": exemplars, "spans": self.inspected_spans}
+        return Cube({**planes, **chosen}, json.dumps(note))
+
+    @classmethod
+    def of_cube(cls, cube: Cube) -> UnitSeries:
+        """Return what a cube was made of."""
+        note, arrays = json.loads(cube.note), cube.arrays
+        count = sum(name.startswith("plane-") for name in arrays)
+        cells = Cells(_labels(note["labels"]), tuple(arrays[f"plane-{number}"] for number in range(count)))
+        slots, hashes, starts, codes, rows = (arrays[name] for name in _CHOSEN)
+        fine = FineCandidates(slots, hashes, starts, codes, rows, _labels(note["exemplars"]))
+        return cls(cells, fine, note["spans"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,47 +92,46 @@ def cube_window(unit: ScanUnit, window: TimeRange, series: TimeSeries) -> CubeWi
     return CubeWindow(window.start_ns + first * step_ns, step_ns, count)
 
 
-def cube_key(unit: ScanUnit, plan: Plan, series: TimeSeries, slot_ns: int) -> str:
-    """Return what tells cubes of a block apart: all that their cells depend on."""
+def asked_of(plan: Plan, series: TimeSeries, slot_ns: int) -> str:
+    """Return all of a query that the cells of a unit depend on, but for the window."""
     # Seconds of the window do not matter, but where in a step it begins does.
-    asked = (plan.stages, series.aggregate, series.is_exact, series.step_ns, plan.window.start_ns % series.step_ns)
-    text = repr((unit.unit, asked, slot_ns)).encode() + unit.excluded.tobytes()
-    return hashlib.sha256(text).hexdigest()[:40]
+    offset_ns = plan.window.start_ns % series.step_ns
+    return repr((plan.stages, series.aggregate, series.is_exact, series.step_ns, offset_ns, slot_ns))
 
 
-def to_cube(found: UnitSeries) -> Cube | None:
-    """Return a partial result as a cube, None where it is sparse."""
-    if found.cells.keys is not None:
-        return None
-    planes = {f"plane-{number}": plane for number, plane in enumerate(found.cells.planes)}
-    fine = found.candidates
-    chosen = {"slots": fine.slots, "hashes": fine.hashes, "starts": fine.starts, "codes": fine.codes, "rows": fine.rows}
-    note = {"labels": _texts(found.cells.labels), "exemplars": _texts(fine.labels), "spans": found.inspected_spans}
-    return Cube({**planes, **chosen}, json.dumps(note))
+def cube_key(unit: ScanUnit, asked: str) -> str:
+    """Return what tells cubes of a block apart."""
+    return hashlib.sha256(f"{unit.unit} {asked}".encode() + unit.excluded.tobytes()).hexdigest()[:40]
 
 
-def cut(cube: Cube, covered: CubeWindow, window: TimeRange, series: TimeSeries, slot_ns: int) -> UnitSeries:
-    """Return the part of a cube that lies in a window."""
-    note = json.loads(cube.note)
+def cut(whole: UnitSeries, covered: CubeWindow, window: TimeRange, series: TimeSeries, slot_ns: int) -> UnitSeries:
+    """Return the part that lies in a window; a whole whose cells are sparse is cut as well."""
     offset = (covered.start_ns - window.start_ns) // series.step_ns
-    arrays = cube.arrays
-    numbers = range(sum(name.startswith("plane-") for name in arrays))
-    cells = _cells(_labels(note["labels"]), [arrays[f"plane-{number}"] for number in numbers], offset, series)
-    slots = arrays["slots"] + (offset * (series.step_ns // slot_ns) if slot_ns else 0)
-    most = series.step_count * (series.step_ns // slot_ns) if slot_ns else 0
-    inside = (slots >= 0) & (slots < most)
-    fine = FineCandidates(
-        slots[inside],
-        arrays["hashes"][inside],
-        arrays["starts"][inside],
-        arrays["codes"][inside],
-        arrays["rows"][inside],
-        _labels(note["exemplars"]),
+    fine = whole.candidates
+    if slot_ns:
+        per_step = series.step_ns // slot_ns
+        fine = fine.moved(offset * per_step, series.step_count * per_step)
+    found = whole.cells
+    cells = (
+        _cells(found.labels, found.planes, offset, series)
+        if found.keys is None
+        else _sparse(found, covered, offset, series)
     )
-    return UnitSeries(cells, fine, note["spans"])
+    return UnitSeries(cells, fine, whole.inspected_spans)
 
 
-def _cells(labels: tuple[LabelSet, ...], planes: list[npt.NDArray[Any]], offset: int, series: TimeSeries) -> Cells:
+def _sparse(found: Cells, covered: CubeWindow, offset: int, series: TimeSeries) -> Cells:
+    keys = found.keys if found.keys is not None else np.zeros(0, np.int64)
+    steps = keys % covered.count + offset
+    inside = np.flatnonzero((steps >= 0) & (steps < series.step_count))
+    used, groups = np.unique(keys[inside] // covered.count, return_inverse=True)
+    labels = tuple(found.labels[row] for row in used.tolist())
+    return Cells(
+        labels, tuple(plane[inside] for plane in found.planes), groups * series.step_count + steps[inside], found.is_cut
+    )
+
+
+def _cells(labels: tuple[LabelSet, ...], planes: Planes, offset: int, series: TimeSeries) -> Cells:
     """Return planes over the steps of the window: `offset` is the step of the first of theirs."""
     if not labels:
         return Cells()

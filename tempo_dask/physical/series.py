@@ -22,7 +22,7 @@ from tempo_dask.physical.exemplars import (
     join_candidates,
 )
 from tempo_dask.physical.groups import Groups, group_by
-from tempo_dask.physical.metric_cubes import UnitSeries, cube_key, cube_window, cut, to_cube
+from tempo_dask.physical.metric_cubes import UnitSeries, asked_of, cube_key, cube_window, cut
 from tempo_dask.physical.metric_function import Spans
 from tempo_dask.physical.metric_functions import metric_function
 from tempo_dask.physical.metric_sketch import is_sketched, sketched
@@ -48,7 +48,8 @@ def series_work(plan: Plan, series: TimeSeries, shards: Iterable[Shard]) -> Part
     """Return the work that fills the cells of all series."""
     units = units_of(shards, plan)
     join = partial(join_series, series=series)
-    return PartitionWork(units, SeriesChunk(plan, series), join, task_bytes=decoded_bytes(units), name="match")
+    chunk = SeriesChunk(plan, series, asked_of(plan, series, fine_slot(series)))
+    return PartitionWork(units, chunk, join, task_bytes=decoded_bytes(units), name="match")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class SeriesChunk:
 
     plan: Plan
     series: TimeSeries
+    asked: str = ""  # tells cubes of different queries apart
 
     def __call__(self, number: int, unit: ScanUnit) -> SeriesPartial:
         """Return the cells that the spans of a unit fill; `number` is the place of the unit in the work."""
@@ -70,13 +72,15 @@ class SeriesChunk:
         if covered is None:
             return None
         whole = SeriesChunk(covered.of_plan(plan), replace(series, step_count=covered.count))
-        key = cube_key(unit, plan, series, slot_ns)
+        key = cube_key(unit, self.asked)
         try:
-            cube = PROCESS_CUBES.get_or_make(unit.source.meta.id, key, lambda: to_cube(whole._scanned(unit, slot_ns)))
+            found = PROCESS_CUBES.get_or_make(
+                unit.source.meta.id, key, lambda: whole._scanned(unit, slot_ns), UnitSeries.of_cube
+            )
         except QueryCancelled:  # perhaps another query, which was making the same cube
             check_cancelled()
             return None
-        return None if cube is None else cut(cube, covered, plan.window, series, slot_ns)
+        return cut(found, covered, plan.window, series, slot_ns) if isinstance(found, UnitSeries) else None
 
     def _scanned(self, unit: ScanUnit, slot_ns: int) -> UnitSeries:
         scan = UnitScan.of(unit)
@@ -107,7 +111,8 @@ class SeriesChunk:
 
 def is_cubed(unit: ScanUnit) -> bool:
     """Return whether cubes of a unit are kept: of sealed blocks, not of live chunks and stitched traces."""
-    return PROCESS_CUBES.is_on and not isinstance(unit.source, Chunk)
+    is_large = unit.meta.stop_span - unit.meta.first_span >= PROCESS_CUBES.least_spans
+    return PROCESS_CUBES.is_on and is_large and not isinstance(unit.source, Chunk)
 
 
 def join_series(partials: Iterable[SeriesPartial], *, series: TimeSeries) -> SeriesPartial:

@@ -79,18 +79,18 @@ def test_a_moving_window_gets_the_same_with_cubes_in_memory_and_on_disk(
 ) -> None:
     windows = [(first, exemplars) for first in (-40, 0, 7, 29, 50, 90) for exemplars in (0, 20)]
     wanted = [plain(ask(engine, query, *window)) for window in windows]
-    PROCESS_CUBES.keep(folder=tmp_path, disk_bytes=1 << 24)
+    PROCESS_CUBES.keep(folder=tmp_path, disk_bytes=1 << 24, least_spans=0)
     assert [plain(ask(engine, query, *window)) for window in windows] == wanted
     made = PROCESS_CUBES.made
     assert [plain(ask(engine, query, *window)) for window in windows] == wanted
     PROCESS_CUBES.flush()
-    PROCESS_CUBES.keep(folder=tmp_path, disk_bytes=1 << 24)  # as after a restart
+    PROCESS_CUBES.keep(folder=tmp_path, disk_bytes=1 << 24, least_spans=0)  # as after a restart
     assert [plain(ask(engine, query, *window)) for window in windows] == wanted
     assert PROCESS_CUBES.made == made
 
 
 def test_cubes_go_with_their_block_and_stay_within_their_budget(engine: Engine, tmp_path: Path) -> None:
-    PROCESS_CUBES.keep(folder=tmp_path, disk_bytes=1 << 24)
+    PROCESS_CUBES.keep(folder=tmp_path, disk_bytes=1 << 24, least_spans=0)
     ask(engine, QUERIES[0], 0)
     PROCESS_CUBES.flush()
     kept = {path.parent.name for path in tmp_path.glob("v*/*/*")}
@@ -102,10 +102,10 @@ def test_cubes_go_with_their_block_and_stay_within_their_budget(engine: Engine, 
 
 
 def test_a_damaged_cube_is_made_again(engine: Engine, tmp_path: Path) -> None:
-    PROCESS_CUBES.keep(folder=tmp_path, disk_bytes=1 << 24)
+    PROCESS_CUBES.keep(folder=tmp_path, disk_bytes=1 << 24, least_spans=0)
     wanted = plain(ask(engine, QUERIES[0], 0))
     PROCESS_CUBES.flush()
     for file in tmp_path.glob("v*/*/*/zarr.json"):
         file.write_text("{")
-    PROCESS_CUBES.keep(folder=tmp_path, disk_bytes=1 << 24)
+    PROCESS_CUBES.keep(folder=tmp_path, disk_bytes=1 << 24, least_spans=0)
     assert plain(ask(engine, QUERIES[0], 0)) == wanted

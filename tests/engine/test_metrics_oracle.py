@@ -19,7 +19,9 @@ from tempo_dask.engine.engine import Engine
 from tempo_dask.engine.local import LocalExecutor
 from tempo_dask.engine.requests import RangeRequest
 from tempo_dask.engine.results import RangeResult
+from tempo_dask.errors import BadRequest
 from tempo_dask.physical import cells
+from tempo_dask.plan.refused import require_planned
 from tests import oracle_metrics
 from tests.engine.queries import spansets
 from tests.engine.recorded import TENANT, Fixed, chunk_of
@@ -100,8 +102,9 @@ def test_metrics_agree_with_the_oracle(
     steps = Steps(START_NS - 3, step_ns, 5)
     try:
         require_valid(parse(query))
+        require_planned(parse(query))
         wanted = oracle_metrics.series(parse(query), found, steps)
-    except (TraceQLError, EvaluationError):
+    except (TraceQLError, EvaluationError, BadRequest):
         assume(False)
     with patch.object(cells, "DENSE_NUMBERS", data.draw(st.sampled_from([cells.DENSE_NUMBERS, 6]))):
         result = ask(executor, layout(data, found, blocks), query, steps)
