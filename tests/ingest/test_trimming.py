@@ -161,7 +161,7 @@ def field_size(size: int) -> int:
     return 1 + (1 if size < 128 else 2) + size
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(requests())
 def test_sizes_are_those_counted_by_hand(message: ExportTraceServiceRequest) -> None:
     expected = sizes_by_hand(message)
@@ -170,7 +170,7 @@ def test_sizes_are_those_counted_by_hand(message: ExportTraceServiceRequest) -> 
     assert dict(zip(ids, zip(found.size_bytes.tolist(), found.spans.tolist(), strict=True), strict=True)) == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(requests(), st.integers(1, 6))
 def test_cuts_leave_nothing_longer(message: ExportTraceServiceRequest, limit: int) -> None:
     body = message.SerializeToString()
@@ -179,7 +179,7 @@ def test_cuts_leave_nothing_longer(message: ExportTraceServiceRequest, limit: in
     assert (kept.body == body) == (count_longer(body, limit) == 0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(requests(), st.binary(max_size=3), st.integers(0, 400))
 def test_what_was_not_checked_is_read_within_its_bytes(
     message: ExportTraceServiceRequest, noise: bytes, at: int
