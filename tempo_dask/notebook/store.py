@@ -128,7 +128,7 @@ class Store:
         step_ns = window.end_ns - window.start_ns + 1
         text = f"{query} | compare({selection}, {top})"
         request = RangeRequest(self.tenant, text, window.start_ns - 1, window.start_ns - 1 + step_ns, step_ns, 0)
-        return compared_table(metrics_array(text, answer(engine.query_range(request))))
+        return compared_table(answer(engine.query_range(request)).series)
 
     def trace(self, trace_id: str) -> Trace:
         """Return all spans of a trace by its hexadecimal id. Raises NotFound."""
@@ -144,9 +144,7 @@ class Store:
         engine, window = self._engine(start, end)
         return dict(answer(engine.tag_names(TagNamesRequest(self.tenant, window))).scopes)
 
-    def explain(
-        self, query: str = "{ }", *, start: datetime | None = None, end: datetime | None = None
-    ) -> Explanation:
+    def explain(self, query: str = "{ }", *, start: datetime | None = None, end: datetime | None = None) -> Explanation:
         """Run a search, and return how it was planned, what was pruned and where the time went."""
         engine, window = self._engine(start, end)
         return answer(engine.explain(SearchRequest(self.tenant, query, window)))

@@ -36,7 +36,9 @@ def traces_table(traces: Sequence[FoundTrace]) -> pd.DataFrame:
 
 def metrics_array(query: str, found: RangeResult) -> xr.DataArray:
     """Return samples as an array (series x time); see `labelled`."""
-    values = np.stack([series.values for series in found.series]) if found.series else np.zeros((0, len(found.times_ns)))
+    values = (
+        np.stack([series.values for series in found.series]) if found.series else np.zeros((0, len(found.times_ns)))
+    )
     return labelled(query, found.times_ns, [series.labels for series in found.series], values, found.message)
 
 

@@ -50,7 +50,9 @@ class Trace:
         starts, durations = self._times()
         frame = {
             "span_id": [span.hex() for span in spans.column("span_id").to_pylist()],
-            "parent_span_id": [None if span is None else span.hex() for span in spans.column("parent_span_id").to_pylist()],
+            "parent_span_id": [
+                None if span is None else span.hex() for span in spans.column("parent_span_id").to_pylist()
+            ],
             "service": self.services,
             "name": spans.column("name").cast(pa.string()).to_pylist(),
             "start": pd.to_datetime(starts, unit="ns", utc=True),
@@ -93,5 +95,3 @@ class Trace:
         for left, parent in zip(lefts, parents, strict=True):
             depth_of[left] = depth_of.get(parent, -1) + 1
         return [depth_of[left] for left in lefts]
-
-

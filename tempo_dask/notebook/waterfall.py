@@ -28,13 +28,14 @@ class Bar:
 def waterfall_svg(title: str, bars: Sequence[Bar], total_ns: int, spans: int) -> str:
     """Return the drawing of a trace that takes `total_ns` and has so many spans, of which `bars` are shown."""
     height = HEAD + ROW * len(bars) + MARGIN + (ROW if spans > len(bars) else 0)
+    size = f'viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
+    told = f"{spans} spans, {duration(total_ns)}"
     return "".join(
         (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
-            'font-family="sans-serif" font-size="11">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="11">',
             f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
             f'<text x="{MARGIN}" y="20" font-size="13" font-weight="bold" fill="#222">{escape(title)}</text>',
-            f'<text x="{WIDTH - MARGIN}" y="20" text-anchor="end" fill="#555">{spans} spans, {duration(total_ns)}</text>',
+            f'<text x="{WIDTH - MARGIN}" y="20" text-anchor="end" fill="#555">{told}</text>',
             *_ticks(total_ns, height),
             *(_row(bar, place, max(total_ns, 1)) for place, bar in enumerate(bars)),
             _more(spans - len(bars), height),

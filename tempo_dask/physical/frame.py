@@ -121,7 +121,10 @@ class FrameChunk:
         scan = UnitScan.of(unit)
         spansets = apply_stages(self.plan.stages, all_spans(unit, scan, self.plan.window), scan)
         rows = np.flatnonzero(spansets.mask)
-        arrays = [*(_own_array(name, rows, scan.reader) for name in self.own), *(_array(column, rows, scan) for column in self.columns)]
+        arrays = [
+            *(_own_array(name, rows, scan.reader) for name in self.own),
+            *(_array(column, rows, scan) for column in self.columns),
+        ]
         return _pandas(pa.table(arrays, schema=self.schema))
 
     def empty(self) -> pd.DataFrame:
