@@ -12,7 +12,7 @@ from grpc_tools import protoc  # type: ignore[import-untyped]  # it has no types
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 ROOT = Path(__file__).resolve().parents[3]
-SOURCE = Path(__file__).with_name("tempo.proto")
+SOURCES = tuple(Path(__file__).with_name(name) for name in ("tempo.proto", "profile.proto"))
 
 
 def _collect(file: FileDescriptor, into: dict[str, FileDescriptor]) -> None:
@@ -37,9 +37,10 @@ def generate(folder: Path) -> int:
         imports.write(otlp_descriptors())
         imports.flush()
         paths = [f"--descriptor_set_in={imports.name}", f"-I{ROOT}", f"--python_out={folder}", f"--pyi_out={folder}"]
-        status = int(protoc.main(["protoc", *paths, str(SOURCE)]))
-    types = folder / SOURCE.parent.relative_to(ROOT) / "tempo_pb2.pyi"
-    types.write_text("# mypy: ignore-errors\n" + types.read_text())  # protoc's stubs are not strict
+        status = int(protoc.main(["protoc", *paths, *map(str, SOURCES)]))
+    for source in SOURCES:
+        types = folder / source.parent.relative_to(ROOT) / f"{source.stem}_pb2.pyi"
+        types.write_text("# mypy: ignore-errors\n" + types.read_text())  # protoc's stubs are not strict
     return status
 
 
