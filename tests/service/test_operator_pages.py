@@ -1,0 +1,69 @@
+"""Pages and metrics for operators, as a running server answers them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from tests.serving import ServerProcess
+
+SECTIONS = ("version", "services", "endpoints", "runtime_config", "config")
+#: What dashboards and alerts ask for, as far as there is something to tell before anything happened.
+NAMES = (
+    "tempo_build_info",
+    "tempo_request_duration_seconds",
+    "tempo_distributor_push_duration_seconds",
+    "tempo_ingester_blocks_flushed_total",
+    "tempo_ingester_failed_flushes_total",
+    "tempo_ingester_flush_duration_seconds",
+    "process_resident_memory_bytes",
+)
+
+
+def test_status_pages(server: ServerProcess) -> None:
+    whole = server.ask("/status").text
+    places = [whole.index(f"GET /status/{name}\n") for name in SECTIONS]
+    assert places == sorted(places)
+    for name in SECTIONS:
+        assert server.ask(f"/status/{name}").text.startswith(f"GET /status/{name}\n")
+    assert server.ask("/status/nothing").status == 404
+    wrong = server.ask("/status/config", mode="bogus")
+    assert (wrong.status, wrong.text) == (500, "unknown value for mode query parameter: bogus\nGET /status/config\n")
+    assert server.ask("/status/usage-stats").text == "usage-stats is not enabled\n"
+    assert server.ask("/status/overrides").content_type.startswith("text/html")
+    assert "default overrides" in server.ask("/status/overrides/somebody").text
+
+
+def test_the_configuration_is_told_three_ways(server: ServerProcess) -> None:
+    told = {
+        mode: yaml.safe_load(server.ask("/status/config", mode=mode).text.split("---\n")[1])
+        for mode in ("diff", "defaults")
+    }
+    assert told["defaults"]["server"]["http_listen_port"] == 3200
+    assert told["diff"]["server"]["http_listen_port"] == 0
+    assert "compactor" not in told["diff"]
+
+
+@pytest.mark.parametrize("name", ["ingester", "distributor", "compactor", "metrics-generator"])
+def test_rings(server: ServerProcess, name: str) -> None:
+    page = server.ask(f"/{name}/ring")
+    assert (page.status, page.content_type) == (200, "text/html")
+    assert "ACTIVE" in page.text
+    assert server.ask("/memberlist").text == "This instance doesn't use memberlist."
+
+
+def test_metrics_have_tempos_names(server: ServerProcess) -> None:
+    server.ask("/api/echo")
+    text = server.ask("/metrics").text
+    assert [name for name in NAMES if f"# TYPE {name} " not in text] == []
+    assert 'route="api_echo",status_code="200",ws="false"' in text
+
+
+def test_single_roles_are_refused() -> None:
+    command = [sys.executable, "-m", "tempo_dask.cli", "-target=querier"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "unrecognised module name: querier" in done.stderr
