@@ -86,7 +86,8 @@ class ClusterExecutor:
 
     def graph_size(self, tasks: int) -> int:
         """Return how many shares so many tasks are dealt out to."""
-        return min(tasks, sum(self._client.nthreads().values()) * _SHARES_PER_THREAD)
+        threads: int = sum(self._client.nthreads().values())
+        return min(tasks, threads * _SHARES_PER_THREAD)
 
     def close(self) -> None:
         """Leave the cluster; it goes on."""
