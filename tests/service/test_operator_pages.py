@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import subprocess
 import sys
 
 import pytest
 import yaml
 
+from tempo_dask.api.pb.profile_pb2 import Profile
 from tests.serving import ServerProcess
 
 SECTIONS = ("version", "services", "endpoints", "runtime_config", "config")
@@ -67,3 +69,17 @@ def test_single_roles_are_refused() -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert "unrecognised module name: querier" in done.stderr
+
+
+def test_profiles(server: ServerProcess) -> None:
+    assert "profile" in server.ask("/debug/pprof/").text
+    for name in ("goroutine", "profile", "heap"):
+        profile = Profile.FromString(gzip.decompress(server.ask(f"/debug/pprof/{name}", seconds=1).body))
+        assert profile.sample_type, name
+        assert profile.sample or name == "heap", name
+    assert server.ask("/debug/pprof/goroutine", debug=2).text.startswith("thread ")
+
+
+def test_what_python_cannot_profile_is_not_there(server: ServerProcess) -> None:
+    for name in ("block", "mutex", "trace", "cmdline"):
+        assert server.ask(f"/debug/pprof/{name}").status == 404

@@ -15,12 +15,12 @@ from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
 from tempo_dask.api.contracts import Api
-from tempo_dask.api.http import explain, mcp, metrics, operations, overrides, search, status, tags, traces
+from tempo_dask.api.http import explain, mcp, metrics, operations, overrides, pprof, search, status, tags, traces
 from tempo_dask.api.http.handler import TempoHandler, Tenants
 from tempo_dask.api.http.server import TwoProtocolServer
 
 _QUERIES = (traces, search, tags, explain, metrics, mcp)
-_MODULES = (*_QUERIES, operations, overrides, status)
+_MODULES = (*_QUERIES, operations, overrides, pprof, status)
 _TENANTS: Mapping[ModuleType, Tenants] = {**dict.fromkeys(_QUERIES, "many"), overrides: "one"}
 _OPEN_PATHS = frozenset({"/ready"})  # what orchestrators probe
 _MIB = 1 << 20
