@@ -42,7 +42,7 @@ class BlocksBesideTempo(BlockStore):
         """Look for Tempo's blocks every `poll_s` seconds; `forget` is told of blocks of ours that left the list."""
         super().__init__(objects, block_format=block_format, clock=clock, forget=forget)
         self._tempo = TempoBlocks(objects, poll_s=poll_s)
-        self._row_groups: dict[str, tuple[TempoBlock, tuple[RowGroup, ...]]] = {}
+        self._row_groups: dict[tuple[str, str], tuple[TempoBlock, tuple[RowGroup, ...]]] = {}
 
     def tempo_blocks(self, tenant: str) -> TempoBlockList:
         """Return Tempo's blocks of a tenant, converted or not. Raises InvalidTenant, BrokenLog, StoreUnavailable."""
@@ -104,7 +104,8 @@ class BlocksBesideTempo(BlockStore):
 
     def _of(self, block: TempoBlock) -> tuple[RowGroup, ...]:
         """Return the row groups of an open block, the same each time."""
-        kept = self._row_groups.get(block.meta.id)
+        key = (block.tenant, block.meta.id)
+        kept = self._row_groups.get(key)
         if kept is None or kept[0] is not block:
-            kept = self._row_groups[block.meta.id] = (block, row_groups(block))
+            kept = self._row_groups[key] = (block, row_groups(block))
         return kept[1]

@@ -22,8 +22,9 @@ from storage.tempo_blocks.block import TempoBlock
 #: A unit is the whole row group: its traces are in memory at once anyway.
 _UNIT_SPANS = 1 << 31
 
-_decoded: Remembered[str, Chunk] = Remembered(1 << 30, lambda chunk: chunk.nbytes)
-_trace_ids: Remembered[str, npt.NDArray[np.uint8]] = Remembered(256 << 20, lambda ids: ids.nbytes)
+#: By tenant and source.
+_decoded: Remembered[tuple[str, str], Chunk] = Remembered(1 << 30, lambda chunk: chunk.nbytes)
+_trace_ids: Remembered[tuple[str, str], npt.NDArray[np.uint8]] = Remembered(256 << 20, lambda ids: ids.nbytes)
 
 
 class RowGroupMeta(SourceMeta):
@@ -111,14 +112,18 @@ class RowGroup(ScanSource):
 
     def sorted_trace_ids(self) -> npt.NDArray[np.uint8]:
         """Return all trace ids (traces, 16), ascending bytewise."""
-        return _trace_ids.get_or_make(self._meta.id, lambda: self.block.read_trace_ids(self.number))
+        return _trace_ids.get_or_make(self._key, lambda: self.block.read_trace_ids(self.number))
 
     def take_traces(self, rows: Sequence[int] | npt.NDArray[np.int64]) -> SpanTables:
         """Return every column of the given traces, sorted."""
         return self._chunk().take_traces(rows)
 
+    @property
+    def _key(self) -> tuple[str, str]:
+        return self._meta.tenant, self._meta.id
+
     def _chunk(self) -> Chunk:
-        return _decoded.get_or_make(self._meta.id, self._decode)
+        return _decoded.get_or_make(self._key, self._decode)
 
     def _decode(self) -> Chunk:
         tables = self.block.read_spans(self.number)

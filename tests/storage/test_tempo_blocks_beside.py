@@ -68,6 +68,15 @@ def test_the_tenant_is_the_folder(tmp_path: Path, folder: Path) -> None:
     assert {source.meta.tenant for source in sources} == {"renamed"}
 
 
+def test_tenants_with_blocks_of_one_id_are_kept_apart(tmp_path: Path, folder: Path) -> None:
+    """What was decoded for one is not what another gets."""
+    other = replace(SPAN, trace_id=bytes(15) + b"\xfe")
+    write_block(tmp_path / "other" / folder.name, [other], "vParquet4")
+    store = BlocksBesideTempo(LocalStore(tmp_path))
+    assert spans_of(store.snapshot(TENANT)) == by_id(SENT)
+    assert spans_of(store.snapshot("other")) == [other]
+
+
 def test_compacted_and_broken_blocks(tmp_path: Path, folder: Path) -> None:
     """The first are not there; the second are told of, and the rest answers."""
     compacted = folder.with_name(str(uuid.uuid4()))
