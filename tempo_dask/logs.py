@@ -28,6 +28,7 @@ def _fields(record: logging.LogRecord) -> dict[str, str]:
         "level": _NAMES.get(record.levelno, "error"),
         "caller": f"{record.name}:{record.lineno}",
         "msg": record.getMessage(),
+        **getattr(record, "fields", {}),  # what the caller gives beside its message, as text
     }
     if record.exc_info:
         fields["err"] = logging.Formatter().formatException(record.exc_info)

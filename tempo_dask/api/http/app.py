@@ -17,6 +17,7 @@ from tornado.web import Application
 from tempo_dask.api.contracts import Api
 from tempo_dask.api.http import explain, mcp, metrics, operations, overrides, pprof, search, status, tags, traces
 from tempo_dask.api.http.handler import TempoHandler, Tenants
+from tempo_dask.api.http.query_log import log_query
 from tempo_dask.api.http.server import TwoProtocolServer
 
 _QUERIES = (traces, search, tags, explain, metrics, mcp)
@@ -59,7 +60,7 @@ def make_app(api: Api) -> Application:
         [unclean, *found],
         default_handler_class=TempoHandler,
         default_handler_args=shared,
-        log_function=_no_access_log,
+        log_function=log_query,
     )
 
 
@@ -82,7 +83,3 @@ def make_server(
         max_body_size=_MIB,
         xheaders=False,
     )
-
-
-def _no_access_log(_handler: object) -> None:
-    """Write no line per request: the observer counts them."""

@@ -68,6 +68,8 @@ class TempoHandler(RequestHandler):
     """A path that takes any method; `route` names it in the metrics."""
 
     route = "other"
+    cost = QueryMetrics()  # of the verbs that were asked, for the log
+    sent_bytes = 0  # of the body, as it was sent
     _verb: asyncio.Future[Any] | None = None
 
     def initialize(self, api: Api, *, tenants: Tenants = "none", is_open: bool = False) -> None:
@@ -130,6 +132,11 @@ class TempoHandler(RequestHandler):
     head = post = put = patch = delete = options = get
 
     @property
+    def is_query(self) -> bool:
+        """Whether this asks for spans."""
+        return self._tenants == "many"
+
+    @property
     def arguments(self) -> Arguments:
         """The parameters of the query string; bodies are not read."""
         return Arguments.of_lists(self.request.query_arguments)
@@ -151,6 +158,7 @@ class TempoHandler(RequestHandler):
                 msg = "context canceled"
                 raise ClientLeft(msg) from None
             raise
+        self.cost = result.metrics
         if result.metrics.partial:
             self.set_header(_PARTIAL, _NOT_PRINTABLE.sub("?", result.metrics.partial))
         return result
@@ -164,6 +172,7 @@ class TempoHandler(RequestHandler):
         """Encode an answer off the event loop and send it, compressed where that is worth it."""
         takes_gzip = "gzip" in self.request.headers.get("Accept-Encoding", "")
         body, is_gzip = await asyncio.to_thread(_encode, encode, takes_gzip)
+        self.sent_bytes = len(body)
         self.set_header("Content-Type", content_type)
         self.set_header("Vary", "Accept-Encoding")
         if is_gzip:
