@@ -1,4 +1,4 @@
-"""What holds for a tenant now: its entry in the file of tenants, else the entry `*`, else the defaults.
+"""What holds for a tenant now: its entry in the file of tenants, else the entry `*`, laid over the defaults.
 
 The file is looked at again and again. One that cannot be used changes nothing, and is told by a metric and in the log.
 """
@@ -42,7 +42,8 @@ class TenantSettings:
             return
         text = _read(path)
         if text != self._text:
-            self._tenants = _parse(path, text)
+            entries = _parse(path, text)
+            self._tenants = {tenant: entry.over(self.config.defaults) for tenant, entry in entries.items()}
             self._text = text
 
     def reload(self) -> None:

@@ -1,6 +1,6 @@
 """The section `overrides`, and the entries of the file of tenants: both styles of Tempo's names.
 
-An entry holds all of a tenant's settings: what it does not mention is not limited, whatever the defaults say.
+An entry is laid over the defaults: what it does not mention is as for everybody.
 """
 
 from __future__ import annotations
@@ -91,6 +91,13 @@ class TenantOverrides(Section):
             else:
                 found["global_" if key == "global" else key] = value
         return found
+
+    def over(self, defaults: TenantOverrides) -> TenantOverrides:
+        """Return the defaults with what is set here."""
+        tree = defaults.model_dump(exclude_unset=True)
+        for section, settings in self.model_dump(exclude_unset=True).items():
+            tree[section] = {**tree.get(section, {}), **settings}
+        return TenantOverrides.model_validate(tree)
 
     def ingest_limits(self) -> IngestLimits:
         """Return what the tenant may send."""

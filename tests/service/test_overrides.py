@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,11 +67,13 @@ def test_what_is_not_known_stops_the_start(text: str, complaint: str) -> None:
         config.parse(text)
 
 
-def test_an_entry_replaces_all_defaults(tmp_path: Path) -> None:
+def test_an_entry_is_laid_over_the_defaults(tmp_path: Path) -> None:
     text = 'overrides: {a: {ingestion: {max_traces_per_user: 7}}, "*": {max_bytes_per_trace: 9}}'
-    settings = with_file(tmp_path / "tenants.yaml", text, "{global: {max_bytes_per_trace: 5}}")
-    assert settings.ingest_limits("a") == IngestLimits(max_traces_per_user=7)
-    assert settings.ingest_limits("b") == IngestLimits(max_bytes_per_trace=9)
+    defaults = "{ingestion: {rate_limit_bytes: 3}, global: {max_bytes_per_trace: 5}}"
+    settings = with_file(tmp_path / "tenants.yaml", text, defaults)
+    common = IngestLimits(rate_limit_bytes=3, max_bytes_per_trace=5)
+    assert settings.ingest_limits("a") == replace(common, max_traces_per_user=7)
+    assert settings.ingest_limits("b") == replace(common, max_bytes_per_trace=9)
     assert [settings.source(tenant) for tenant in "ab"] == ["tenant-specific overrides", "wildcard overrides"]
 
 
