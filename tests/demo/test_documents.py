@@ -26,6 +26,14 @@ def test_every_dependency_has_a_reason_and_no_other() -> None:
     assert explained == required_packages()
 
 
+def test_every_package_is_installed() -> None:
+    setup = ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    files = (path for top in ("storage", "tempo_dask", "traceql") for path in (ROOT / top).rglob("__init__.py"))
+    packages = {".".join(path.parent.relative_to(ROOT).parts) for path in files}
+    assert set(setup["options"]["packages"].split()) == packages
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_between_documents_lead_somewhere(document: Path) -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text())

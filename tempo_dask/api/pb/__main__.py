@@ -12,7 +12,8 @@ from grpc_tools import protoc  # type: ignore[import-untyped]  # it has no types
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 ROOT = Path(__file__).resolve().parents[3]
-SOURCES = tuple(Path(__file__).with_name(name) for name in ("tempo.proto", "profile.proto"))
+SOURCE = Path(__file__).with_name("tempo.proto")
+SOURCES = (SOURCE, Path(__file__).with_name("profile.proto"))
 
 
 def _collect(file: FileDescriptor, into: dict[str, FileDescriptor]) -> None:
