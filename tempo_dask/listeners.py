@@ -14,7 +14,7 @@ from tempo_dask.api.contracts import Api
 from tempo_dask.api.grpc.health import Health
 from tempo_dask.api.grpc.querier import SERVICE, StreamingQuerier
 from tempo_dask.api.http.app import make_app, make_server
-from tempo_dask.config import Config
+from tempo_dask.config.file import Config
 from tempo_dask.grpc_server import GrpcServer
 from tempo_dask.ingest import receiving
 from tempo_dask.ingest.distributor import Push

@@ -14,9 +14,9 @@ import yaml
 from pydantic import Field, ValidationError
 
 from tempo_dask import telemetry
-from tempo_dask.config_section import ConfigError, Section
+from tempo_dask.config.overrides import Overrides, TenantOverrides
+from tempo_dask.config.section import ConfigError, Section
 from tempo_dask.ingest.limits import IngestLimits
-from tempo_dask.overrides_config import Overrides, TenantOverrides
 
 EVERY_OTHER = "*"
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from tempo_dask.api.limits import RequestLimits
-from tempo_dask.overrides_config import Read
-from tempo_dask.server_config import QueryFrontend
+from tempo_dask.config.overrides import Read
+from tempo_dask.config.server import QueryFrontend
 
 
 def common_limits(asked: QueryFrontend) -> RequestLimits:

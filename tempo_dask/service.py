@@ -24,8 +24,9 @@ from tempo_dask.api.contracts import Api, Authenticate, TenantOf, let_pass, one_
 from tempo_dask.api.limits import RequestLimits
 from tempo_dask.api.tenancy import one_tenant_of, tenants_of
 from tempo_dask.cluster import open_executor
-from tempo_dask.config import Config
-from tempo_dask.config_section import ConfigError
+from tempo_dask.config.file import Config
+from tempo_dask.config.section import ConfigError
+from tempo_dask.config.server import Authentication
 from tempo_dask.engine.admission import Admission
 from tempo_dask.engine.cross_tenant import CrossTenantSources
 from tempo_dask.engine.engine import Engine
@@ -50,7 +51,6 @@ from tempo_dask.physical.column_cache import forget_block
 from tempo_dask.physical.cube_cache import DISK_BYTES as CUBES_DISK_BYTES
 from tempo_dask.physical.cube_cache import PROCESS_CUBES
 from tempo_dask.request_limits import common_limits, nanoseconds, tenant_limits
-from tempo_dask.server_config import Authentication
 from tempo_dask.status import Status
 from tempo_dask.trace_store import open_trace_store
 from tempo_dask.user_overrides import UserOverrides

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tempo_dask.config import Config
-from tempo_dask.config_text import config_text, settings_text, to_yaml
+from tempo_dask.config.file import Config
+from tempo_dask.config.text import config_text, settings_text, to_yaml
 from tempo_dask.overrides import TenantSettings
 
 #: Instance, state, address, what it does.

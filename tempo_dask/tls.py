@@ -6,8 +6,8 @@ import ssl
 
 import grpc
 
-from tempo_dask.config_section import ConfigError
-from tempo_dask.server_config import GrpcTls, Tls
+from tempo_dask.config.section import ConfigError
+from tempo_dask.config.server import GrpcTls, Tls
 
 _VERIFY = {
     "NoClientCert": ssl.CERT_NONE,

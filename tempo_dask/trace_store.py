@@ -7,8 +7,8 @@ from typing import TypeAlias
 
 from storage.object_store import ObjectStore
 from storage.objects import open_store, require_exclusive_create
-from tempo_dask.config_section import ConfigError
-from tempo_dask.storage_config import AzureBackend, GcsBackend, S3Backend, TraceStorage
+from tempo_dask.config.section import ConfigError
+from tempo_dask.config.storage import AzureBackend, GcsBackend, S3Backend, TraceStorage
 
 _AMAZON = "amazonaws.com"
 

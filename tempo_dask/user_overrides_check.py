@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any, TypeAlias
 
-from tempo_dask.config_section import parse_duration
+from tempo_dask.config.section import parse_duration
 from tempo_dask.errors import BadRequest
 from traceql import TraceQLError, parse_attribute
 from traceql.durations import format_duration

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from tempo_dask.config_section import split_address
+from tempo_dask.config.receivers import DefaultReceivers, Jaeger, Otlp, Receivers, Udp, Zipkin
+from tempo_dask.config.section import split_address
 from tempo_dask.ingest.distributor import Push
 from tempo_dask.ingest.receivers.jaeger_grpc import JaegerGrpcReceiver
 from tempo_dask.ingest.receivers.jaeger_http import jaeger_http
@@ -16,7 +17,6 @@ from tempo_dask.ingest.receivers.otlp_grpc import OtlpGrpcReceiver
 from tempo_dask.ingest.receivers.otlp_http import otlp_http
 from tempo_dask.ingest.receivers.thrift_wire import BinaryReader, CompactReader, Reader
 from tempo_dask.ingest.receivers.zipkin_http import zipkin_http
-from tempo_dask.ingest.receivers_config import DefaultReceivers, Jaeger, Otlp, Receivers, Udp, Zipkin
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tempo_dask.api.encode_explain import encode_explanation
-from tempo_dask.cli_explain import explanation_text
+from tempo_dask.cli.explain import explanation_text
 from tempo_dask.engine.engine import Engine
 from tempo_dask.engine.explain import Explanation
 from tempo_dask.engine.local import LocalExecutor

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from tempo_dask.config import Config, parse, with_addresses
-from tempo_dask.config_section import ConfigError
+from tempo_dask.config.file import Config, parse, with_addresses
+from tempo_dask.config.section import ConfigError
 from tempo_dask.ingest import receiving
 from tempo_dask.ingest.receiving import receivers_of
 

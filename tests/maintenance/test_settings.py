@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tempo_dask.config import parse
-from tempo_dask.config_section import ConfigError
+from tempo_dask.config.file import parse
+from tempo_dask.config.section import ConfigError
 from tempo_dask.maintenance.limits import HOUR_NS, CompactionLimits
 
 

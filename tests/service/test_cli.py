@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from tempo_dask.cli import app
+from tempo_dask.cli.main import app
 from tests.serving import ServerProcess
 
 

@@ -14,7 +14,7 @@ from storage.block_store import BlockStore
 from storage.chunk import Chunk
 from storage.local_objects import LocalStore
 from storage.merge import merge
-from tempo_dask.cli import app
+from tempo_dask.cli.main import app
 from tests.otlp_oracle import Span
 from tests.storage.builder import SPAN, tables_of
 from tests.storage.tempo_writer import TENANT, write_block

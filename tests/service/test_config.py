@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tempo_dask.config import Config, load, parse, with_addresses
-from tempo_dask.config_section import ConfigError, parse_duration, split_address
+from tempo_dask.config.file import Config, load, parse, with_addresses
+from tempo_dask.config.section import ConfigError, parse_duration, split_address
 
 
 def test_defaults_are_tempos() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tempo_dask import config
+from tempo_dask.config import file as config
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "configuration.md").read_text()
 EXAMPLES = re.findall(r"^```yaml\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tempo_dask import config
+from tempo_dask.config import file as config
 from tempo_dask.overrides import TenantSettings
 from tests.serving import ServerProcess
 

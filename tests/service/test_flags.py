@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tempo_dask import config
-from tempo_dask.cli_flags import UnknownFlag, is_flags, read_flags
-from tempo_dask.config_section import ConfigError
+from tempo_dask.cli.flags import UnknownFlag, is_flags, read_flags
+from tempo_dask.config import file as config
+from tempo_dask.config.section import ConfigError
 
 #: A file as it is written for Tempo's single binary.
 TEMPO_FILE = """

@@ -9,8 +9,8 @@ from urllib.request import Request, urlopen
 import grpc
 import pytest
 
-from tempo_dask.config import Config, parse
-from tempo_dask.config_section import ConfigError
+from tempo_dask.config.file import Config, parse
+from tempo_dask.config.section import ConfigError
 from tests.serving import ServerProcess
 
 CONFIG = """

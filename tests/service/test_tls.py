@@ -14,8 +14,8 @@ import grpc
 import pytest
 
 from tempo_dask.api.pb import tempo_pb2 as pb
-from tempo_dask.config import parse
-from tempo_dask.config_section import ConfigError
+from tempo_dask.config.file import parse
+from tempo_dask.config.section import ConfigError
 from tempo_dask.tls import grpc_tls, http_tls
 from tests.serving import ServerProcess
 

@@ -11,8 +11,8 @@ import yaml
 
 from storage.object_store import CreateNotExclusive, ObjectStore
 from tempo_dask import trace_store
-from tempo_dask.config import parse
-from tempo_dask.config_section import ConfigError
+from tempo_dask.config.file import parse
+from tempo_dask.config.section import ConfigError
 from tempo_dask.trace_store import open_trace_store, remote_location
 from tests.otlp_oracle import requests_to_spans
 from tests.serving import ServerProcess

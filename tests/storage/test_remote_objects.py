@@ -20,7 +20,7 @@ from storage.object_store import ObjectMissing, ObjectStore, StoreUnavailable
 from storage.objects import open_store
 from storage.tempo_blocks.beside import BlocksBesideTempo
 from storage.tempo_blocks.row_group import RowGroup
-from tempo_dask.storage_config import TraceStorage
+from tempo_dask.config.storage import TraceStorage
 from tempo_dask.trace_store import open_trace_store, remote_location
 from tests.otlp_oracle import tables_to_spans
 from tests.storage.builder import SPAN, tables_of

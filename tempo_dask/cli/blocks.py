@@ -22,7 +22,7 @@ from traceql import TraceQLError
 
 if TYPE_CHECKING:
     from storage.columns import ColumnMeta
-    from tempo_dask.block_tool import BlockTool, Listed
+    from tempo_dask.cli.block_tool import BlockTool, Listed
     from tempo_dask.maintenance.compaction import Compacted
 
 app = typer.Typer(
@@ -228,7 +228,7 @@ def _tool(config_file: Path | None, data_dir: Path) -> Iterator[BlockTool]:
     # Imported when it is needed: a second's worth of libraries that `--help` does without.
     errors = importlib.import_module("storage.errors")
     try:
-        yield importlib.import_module("tempo_dask.block_tool").BlockTool.open(config_file, data_dir)
+        yield importlib.import_module("tempo_dask.cli.block_tool").BlockTool.open(config_file, data_dir)
     except (TempoDaskError, TraceQLError, errors.StorageError, OSError) as error:
         _fail(str(error))
 

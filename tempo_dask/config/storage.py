@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-from tempo_dask.config_section import Duration, Section
+from tempo_dask.config.section import Duration, Section
 
 
 class LocalBackend(Section):

@@ -11,8 +11,10 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from tempo_dask import cli_blocks, cli_explain, cli_traceql, config
-from tempo_dask.cli_flags import ALL_TARGETS, is_flags, read_flags
+from tempo_dask.cli import blocks, traceql
+from tempo_dask.cli.explain import explained
+from tempo_dask.cli.flags import ALL_TARGETS, is_flags, read_flags
+from tempo_dask.config import file as config
 from tempo_dask.errors import TempoDaskError
 from tempo_dask.load import load_files
 
@@ -27,8 +29,8 @@ app = typer.Typer(
 Start with `tempo-dask serve`, send spans to port 4317 (OTLP gRPC) or 4318 (OTLP HTTP), and point Grafana's
 Tempo data source at port 3200.""",
 )
-app.add_typer(cli_blocks.app, name="blocks")
-app.add_typer(cli_traceql.app, name="traceql")
+app.add_typer(blocks.app, name="blocks")
+app.add_typer(traceql.app, name="traceql")
 
 _SERVE_EPILOG = """**Examples**
 
@@ -135,7 +137,7 @@ def explain(
     """Run a search on a server and show its stages, what was pruned and why, columns, bytes and times."""
     asked = {"q": query, "start": start, "end": end, "since": since, "limit": limit}
     try:
-        typer.echo(cli_explain.explain(url, asked, tenant))
+        typer.echo(explained(url, asked, tenant))
     except TempoDaskError as error:
         fail(str(error))
 
@@ -188,7 +190,3 @@ def main() -> None:
         serve_flags(sys.argv[1:])
     else:
         app()
-
-
-if __name__ == "__main__":
-    main()

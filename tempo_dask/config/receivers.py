@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import PositiveInt, model_validator
 
-from tempo_dask.config_section import Section, split_address
+from tempo_dask.config.section import Section, split_address
 
 
 class KeysCount(Section):

@@ -19,8 +19,8 @@ from storage.tempo_blocks.beside import BlocksBesideTempo
 from storage.tempo_blocks.block import TempoBlock
 from storage.tempo_blocks.row_group import row_groups
 from storage.tenants import check_tenant
-from tempo_dask import config
-from tempo_dask.config_section import ConfigError
+from tempo_dask.config import file as config
+from tempo_dask.config.section import ConfigError
 from tempo_dask.errors import TempoDaskError
 from tempo_dask.maintenance.compaction import Compacted, compact_tenant
 from tempo_dask.maintenance.erase import erase_traces, find_traces

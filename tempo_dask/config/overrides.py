@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, model_validator
 
-from tempo_dask.config_section import Duration, Section
+from tempo_dask.config.section import Duration, Section
+from tempo_dask.config.storage import TraceStorage
 from tempo_dask.ingest.limits import IngestLimits
-from tempo_dask.storage_config import TraceStorage
 
 
 class Ingestion(Section):

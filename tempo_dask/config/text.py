@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from tempo_dask.config import Config
-from tempo_dask.overrides_config import TenantOverrides
+from tempo_dask.config.file import Config
+from tempo_dask.config.overrides import TenantOverrides
 from traceql.durations import format_duration
 
 Tree: TypeAlias = dict[str, Any]

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, NonNegativeInt, PositiveInt, SecretStr, model_validator
 
-from tempo_dask.config_section import Duration, Section
+from tempo_dask.config.section import Duration, Section
 
 
 class Tls(Section):

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from pydantic import PositiveInt
 
-from tempo_dask.config_section import Duration, Section
+from tempo_dask.config.section import Duration, Section
 from tempo_dask.maintenance.limits import CompactionLimits
 
 

@@ -14,7 +14,7 @@ from tempo_dask.errors import BadRequest, Unavailable
 _ANSWER_S = 300.0
 
 
-def explain(url: str, parameters: Mapping[str, str], tenant: str) -> str:
+def explained(url: str, parameters: Mapping[str, str], tenant: str) -> str:
     """Ask a server how it answers a search. Raises BadRequest with what it says, Unavailable where none answers."""
     given = {name: value for name, value in parameters.items() if value}
     address = f"{url.rstrip('/')}/api/explain?{urlencode(given)}"

@@ -15,13 +15,13 @@ from typing import Any, Literal
 import yaml
 from pydantic import PositiveInt, PrivateAttr, ValidationError
 
-from tempo_dask.compactor_config import Compactor
-from tempo_dask.config_accepted import without_effect, without_keys
-from tempo_dask.config_section import ConfigError, Duration, Port, Section, split_address
-from tempo_dask.ingest.receivers_config import DefaultReceivers, Receivers, with_otlp_addresses
-from tempo_dask.overrides_config import Overrides
-from tempo_dask.server_config import Authentication, GrpcTls, QueryFrontend, Tls
-from tempo_dask.storage_config import Storage
+from tempo_dask.config.accepted import without_effect, without_keys
+from tempo_dask.config.compactor import Compactor
+from tempo_dask.config.overrides import Overrides
+from tempo_dask.config.receivers import DefaultReceivers, Receivers, with_otlp_addresses
+from tempo_dask.config.section import ConfigError, Duration, Port, Section, split_address
+from tempo_dask.config.server import Authentication, GrpcTls, QueryFrontend, Tls
+from tempo_dask.config.storage import Storage
 
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::-(?P<default>[^}]*))?\}")
 

@@ -1,0 +1,1 @@
+"""The configuration: Tempo's keys and defaults, section by section."""
