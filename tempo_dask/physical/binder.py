@@ -211,7 +211,12 @@ class Binder:
         if isinstance(operand, Constant):
             return Fixed(operand.value is value)
         table = operand_table(operand)
-        return Boolean("spans" if table in _JOINED else table, operand, value, refusal)
+        if table not in _JOINED:
+            return Boolean(table, operand, value, refusal)
+        # Some event must be true; what is not true is asked of the first that has a value.
+        return (
+            over_spans(Boolean(table, operand, value, refusal)) if value else Boolean("spans", operand, value, refusal)
+        )
 
     def _presence(self, expression: BinaryOperation) -> Predicate:
         """Return where `x` in `x != nil` has a value; nil itself is neither there nor missing."""

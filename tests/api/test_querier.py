@@ -224,6 +224,7 @@ async def test_a_connection_that_breaks_ends_its_queries(streaming: Streaming) -
     assert call.done()
 
 
+@pytest.mark.slow
 async def test_a_slow_reader_is_given_up_and_holds_no_more_than_its_answer(streaming: Streaming) -> None:
     """An endless answer to nobody: parts of 3 MB, of which one goes into the windows of the connection."""
     made, closed = 0, asyncio.Event()
