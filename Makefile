@@ -30,7 +30,7 @@ test: install ## the tests that fit ten minutes, installation included
 check: lint type contracts test ## what a change must pass
 
 check-all: lint type contracts install ## every test but the soak, also those that take long
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not soak'
+	$(BIN)/python -m pytest -n 2 --dist loadfile --hypothesis-profile night -m 'not soak'
 
 soak: install ## lives of a simulated node until SEEDS=1000000 are through
 	SEEDS=$(or $(SEEDS),1000000) $(BIN)/python -m pytest -x -s -m soak tests/simulation

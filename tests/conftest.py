@@ -5,6 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# By day laws ask the same on every machine, however fast; by night they ask anew: `--hypothesis-profile night`.
+ANY_SPEED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("day", ANY_SPEED, derandomize=True)
+settings.register_profile("night", ANY_SPEED)
+settings.load_profile("day")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 WITHOUT_RECORDED = "recorded data is not here"

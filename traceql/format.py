@@ -131,7 +131,7 @@ class _Printer:
         if self.is_canonical:
             in_parentheses = _level(node) < at_least
         else:  # `(-a) * b`, since `-a * b` reads as `-(a * b)`
-            in_parentheses = _is_operation(node) or (isinstance(node, UnaryOperation) and _PREFIX < at_least < _ATOM)
+            in_parentheses = _is_operation(node) or at_least > _level(node) == _PREFIX
         return f"({self.text(node)})" if in_parentheses else self.text(node)
 
     def listed(self, nodes: Iterable[Node]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import lzma
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -30,9 +31,12 @@ def records(path: Path) -> list[bytes]:
     return found
 
 
+_NUMBERS = itertools.count()
+
+
 def chunk_of(bodies: Sequence[bytes], name: str = "chunk", unit_spans: int = 262_144) -> Chunk:
-    """Return requests as one chunk; `name` must be its own where the spans are, for caches go by it."""
-    return Chunk.seal(merge([decode(bodies)]), id=name, tenant=TENANT, unit_spans=unit_spans)
+    """Return requests as one chunk, of an id that no other has: equal ids mean equal rows, to caches too."""
+    return Chunk.seal(merge([decode(bodies)]), id=f"{name}-{next(_NUMBERS)}", tenant=TENANT, unit_spans=unit_spans)
 
 
 def recorded_cases(shared: Path, *groups: str) -> Iterator[dict[str, Any]]:

@@ -31,7 +31,7 @@ from tests.oracle_spans import Span
 from tests.oracle_values import EvaluationError
 from traceql import TraceQLError, parse, require_valid
 
-NUMBERS = itertools.count()
+TENANTS = itertools.count()
 
 by = st.sampled_from(
     ["", "by(name)", "by(.a)", "by(span.a, resource.b)", "by(resource.service.name, status)", "by(kind, span.b)"]
@@ -72,9 +72,9 @@ def layout(data: st.DataObject, found: Sequence[Span], blocks: BlockStore) -> li
     """Lay spans out over live chunks of small units, and sometimes a block."""
     places = [data.draw(st.integers(0, 2)) for _ in found]
     parts = ([span for span, place in zip(found, places, strict=True) if place == n] for n in range(3))
-    chunks = [chunk_of([request_of(part)], f"measured-{next(NUMBERS)}", unit_spans=4) for part in parts if part]
+    chunks = [chunk_of([request_of(part)], "measured", unit_spans=4) for part in parts if part]
     if not data.draw(st.integers(0, 3)):
-        tenant = f"tenant-{next(NUMBERS)}"
+        tenant = f"tenant-{next(TENANTS)}"
         blocks.publish(tenant, [chunks[0]], node="node", first_seq=1, last_seq=1, arrived_ns=(0, 0))
         return [*blocks.snapshot(tenant).blocks, *chunks[1:]]
     return [*chunks]
@@ -96,7 +96,6 @@ def comparable(answer: Answer) -> list[tuple[str, list[float]]]:
 
 @settings(
     max_examples=60,
-    derandomize=True,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
@@ -120,7 +119,7 @@ def test_metrics_agree_with_the_oracle(
         assert samples == pytest.approx(numbers, rel=1e-9, abs=1e-12, nan_ok=True)
 
 
-@settings(max_examples=25, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(found=spans(), data=st.data(), grouping=by, of=st.sampled_from([".b", "duration", "span.a"]))
 def test_exact_quantiles_are_within_one_percent(
     executor: LocalExecutor, blocks: BlockStore, found: list[Span], data: st.DataObject, grouping: str, of: str
