@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 from storage.columns import TableName
 
-_NEWEST = "SELECT trace, count(*) FROM {spans} s WHERE {where} GROUP BY trace ORDER BY trace DESC LIMIT 20"
-_RESOURCES = "resource IN (SELECT file_row_number FROM read_parquet('{resources}', file_row_number = true) WHERE %s)"
+_NEWEST = "SELECT trace, count(*) FROM spans WHERE {where} GROUP BY trace ORDER BY trace DESC LIMIT 20"
+_RESOURCES = "resource IN (SELECT file_row_number FROM resources WHERE %s)"
 _RELATED = (
-    "SELECT b.trace, count(DISTINCT b.nested_left) FROM {spans} a JOIN {spans} b ON a.trace = b.trace AND %s "
+    "SELECT b.trace, count(DISTINCT b.nested_left) FROM spans a JOIN spans b ON a.trace = b.trace AND %s "
     "WHERE {where} GROUP BY b.trace ORDER BY b.trace DESC LIMIT 20"
 )
 _BELOW = _RELATED % "b.nested_left > a.nested_left AND b.nested_right < a.nested_right"
@@ -29,6 +29,11 @@ class Shape:
     columns: Mapping[TableName, tuple[str, ...]] = field(default_factory=dict)
     where: str = ""
     sql: str = _NEWEST
+
+    @property
+    def statement(self) -> str:
+        """The whole SQL, empty where there is none."""
+        return self.sql.replace("{where}", self.where) if self.where else ""
 
 
 def _spans(*columns: str) -> dict[TableName, tuple[str, ...]]:
