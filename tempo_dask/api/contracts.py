@@ -9,6 +9,8 @@ from re import Pattern
 from typing import Any, Protocol, TypeAlias
 
 from tempo_dask.api.limits import RequestLimits
+from tempo_dask.api.query_log import log_query
+from tempo_dask.api.query_report import QueryReport
 from tempo_dask.engine.explain import Explanation
 from tempo_dask.engine.requests import (
     KeyValuesRequest,
@@ -208,6 +210,7 @@ class Api:
     operations: Operations
     limits: RequestLimits = field(default_factory=RequestLimits)
     observe: Observe = observe_nothing
+    tell: Callable[[QueryReport], None] = log_query  # of every query, when it is answered
     now_ns: Callable[[], int] = time.time_ns
     prefix: str = ""  # stands before every path that begins with /api/
     tenant: str = "single-tenant"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,19 +15,23 @@ import grpc.aio
 import pytest
 from tornado.testing import bind_unused_port
 
+from tempo_dask.api import query_log
 from tempo_dask.api.authentication import Credentials
 from tempo_dask.api.grpc.health import Health
 from tempo_dask.api.grpc.querier import SERVICE, StreamingQuerier
 from tempo_dask.api.http.app import make_app, make_server
+from tempo_dask.api.http.handler import ClientLeft
 from tempo_dask.api.pb import tempo_pb2 as pb
 from tempo_dask.api.tenancy import tenants_of
 from tempo_dask.engine.requests import SearchRequest
 from tempo_dask.engine.results import FoundTrace, QueryMetrics, SearchResult, TagValue, TagValuesResult
-from tempo_dask.errors import DeadlineExceeded, NotFound, QueryFailed, TooManyRequests
+from tempo_dask.errors import BadRequest, DeadlineExceeded, NotFound, QueryFailed, TooManyRequests
 from tempo_dask.grpc_server import GrpcServer
+from tempo_dask.logs import Logfmt
 from tests.api.conftest import Served
 
 MIB = 1 << 20
+PORTS = ("grpc", "http")
 
 
 @dataclass
@@ -137,6 +142,8 @@ async def test_large_answers_are_several_messages_that_clients_take(streaming: S
 @pytest.mark.parametrize(
     ("error", "code", "text"),
     [
+        (BadRequest("no"), grpc.StatusCode.INVALID_ARGUMENT, "no"),
+        (ClientLeft("context canceled"), grpc.StatusCode.CANCELLED, "context canceled"),
         (TooManyRequests("job queue full"), grpc.StatusCode.RESOURCE_EXHAUSTED, "job queue full"),
         (DeadlineExceeded(), grpc.StatusCode.INTERNAL, "context deadline exceeded\n"),
         (QueryFailed("no"), grpc.StatusCode.INTERNAL, "no\n"),
@@ -196,6 +203,23 @@ async def test_calls_are_observed(streaming: Streaming) -> None:
         await streaming.search()
     told = [answer[:3] for answer in streaming.served.observed]
     assert told == [("gRPC", f"/{SERVICE}/Search", 200), ("gRPC", f"/{SERVICE}/Search", 429)]
+
+
+@pytest.mark.parametrize("streaming", [{"tenant_of": tenants_of}], indirect=True)
+async def test_each_stream_leaves_a_line_of_the_log(streaming: Streaming, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, query_log.__name__)
+    streaming.served.engine.parts = [SearchResult((), QueryMetrics(inspected_bytes=123, total_blocks=4))]
+    sizes = [sum(message.ByteSize() for message in await streaming.search(port=port, tenant="t1")) for port in PORTS]
+    streaming.served.engine.error = TooManyRequests("job queue full")
+    with pytest.raises(grpc.aio.AioRpcError):
+        await streaming.search(tenant="t2")
+    lines = [Logfmt().format(record) for record in caplog.records if record.name == query_log.__name__]
+    path = f'"/{SERVICE}/Search?Query=%7B+%7D" route=/{SERVICE}/Search'
+    assert len(lines) == 3
+    for line, size in zip(lines, sizes, strict=False):
+        assert f"tenant=t1 method=gRPC path={path} status=200 duration_ms=" in line
+        assert f"response_size={size} inspected_bytes=123 inspected_traces=0 total_blocks=4" in line
+    assert f"tenant=t2 method=gRPC path={path} status=429 " in lines[2]
 
 
 async def test_a_client_that_leaves_ends_its_query(streaming: Streaming) -> None:

@@ -11,7 +11,7 @@ from tempo_dask.logs import Logfmt
 from tests.api.conftest import Served, serving
 from tests.api.fakes import FakeEngine
 
-LOGGER = "tempo_dask.api.http.query_log"
+LOGGER = "tempo_dask.api.query_log"
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -7,13 +7,15 @@ import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
 from typing import Any, TypeAlias, TypeVar
+from urllib.parse import urlencode
 
 import grpc
 import grpc.aio
+from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from tempo_dask.api.contracts import Api
@@ -30,7 +32,7 @@ from tempo_dask.api.encode_tags import (
 )
 from tempo_dask.api.grpc import arguments, parts
 from tempo_dask.api.grpc.messages import paced, sized
-from tempo_dask.api.grpc.refusal import CLIENT_LEFT, Refusal
+from tempo_dask.api.grpc.refusal import Refusal
 from tempo_dask.api.grpc.untold import Untold
 from tempo_dask.api.pb.tempo_pb2 import (
     QueryInstantRequest,
@@ -39,7 +41,15 @@ from tempo_dask.api.pb.tempo_pb2 import (
     SearchTagsRequest,
     SearchTagValuesRequest,
 )
-from tempo_dask.engine.results import KeyValuesResult, RangeResult, SearchResult, TagNamesResult, TagValuesResult
+from tempo_dask.api.query_report import CLIENT_LEFT, QueryReport
+from tempo_dask.engine.results import (
+    KeyValuesResult,
+    QueryMetrics,
+    RangeResult,
+    SearchResult,
+    TagNamesResult,
+    TagValuesResult,
+)
 from tempo_dask.errors import BadRequest, TempoDaskError
 from traceql import TraceQLError
 
@@ -48,14 +58,50 @@ TENANT_KEY = "x-scope-orgid"
 AUTHORIZATION_KEY = "authorization"
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, bytes]
-#: Encoded messages, each with why the answer is partial so far, if it is.
-Messages: TypeAlias = AsyncGenerator[tuple[bytes, str], None]
+#: Encoded messages, each with what the answer has cost so far.
+Messages: TypeAlias = AsyncGenerator[tuple[bytes, QueryMetrics], None]
 #: Answers a request, with the API as its caller may use it, in messages.
 Answer: TypeAlias = Callable[[Any, Api], Messages]
 Result = TypeVar("Result", SearchResult, TagNamesResult, KeyValuesResult, TagValuesResult, RangeResult)
 
 _PARTIAL_KEY = "x-tempo-partial"
 _NOT_PRINTABLE = re.compile("[^ -~]")
+
+
+@dataclass(slots=True)
+class _Call:
+    """A call that runs, and what will be told of it; without another word its client left."""
+
+    route: str
+    request: Message
+    context: Context
+    tenant: str = ""
+    status: int = CLIENT_LEFT
+    sent_bytes: int = 0
+    cost: QueryMetrics = field(default_factory=QueryMetrics)
+    _started_ns: int = field(default_factory=time.time_ns)
+    _started: float = field(default_factory=time.perf_counter)
+
+    def values(self, key: str) -> list[str]:
+        """Return the values of a key of the call's metadata."""
+        found = self.context.invocation_metadata() or ()
+        return [one if isinstance(one, str) else one.decode(errors="replace") for name, one in found if name == key]
+
+    def report(self) -> QueryReport:
+        """Return what is to be told now that it is over; its fields stand where HTTP has parameters."""
+        fields = MessageToDict(self.request, preserving_proto_field_name=True)
+        return QueryReport(
+            tenant=self.tenant,
+            method="gRPC",
+            path=f"{self.route}?{urlencode(fields)}",
+            route=self.route,
+            status=int(self.status),
+            started_ns=self._started_ns,
+            seconds=time.perf_counter() - self._started,
+            sent_bytes=self.sent_bytes,
+            cost=self.cost,
+            traceparent=next(iter(self.values("traceparent")), ""),
+        )
 
 
 class StreamingQuerier:
@@ -92,27 +138,28 @@ class StreamingQuerier:
     async def _answered(
         self, name: str, answer: Answer, refusals_are_unknown: bool, request: Message, context: Context
     ) -> None:
-        """Stream an answer, or end with its error, and tell the observer."""
-        started, status = time.perf_counter(), CLIENT_LEFT
+        """Stream an answer, or end with its error, and tell of it."""
+        call = _Call(f"/{SERVICE}/{name}", request, context)
         try:
-            refusal = await self._refusal(answer, refusals_are_unknown, request, context)
-            status = HTTPStatus.OK if refusal is None else refusal.status
+            refusal = await self._refusal(answer, refusals_are_unknown, call)
+            call.status = HTTPStatus.OK if refusal is None else refusal.status
         finally:
-            self._api.observe("gRPC", f"/{SERVICE}/{name}", int(status), time.perf_counter() - started)
+            report = call.report()
+            self._api.observe("gRPC", report.route, report.status, report.seconds)
+            self._api.tell(report)
         if refusal is not None:
             await context.abort(refusal.code, refusal.text)
 
-    async def _refusal(
-        self, answer: Answer, refusals_are_unknown: bool, request: Message, context: Context
-    ) -> Refusal | None:
+    async def _refusal(self, answer: Answer, refusals_are_unknown: bool, call: _Call) -> Refusal | None:
         """Answer, or return why not; clients of metrics know every refusal of a request as `UNKNOWN`."""
         try:
-            self._api.authenticate(_values(context, AUTHORIZATION_KEY))
-            api = self._api.for_tenant(_values(context, TENANT_KEY))
+            self._api.authenticate(call.values(AUTHORIZATION_KEY))
+            api = self._api.for_tenant(call.values(TENANT_KEY))
         except TempoDaskError as error:
             return Refusal.of(error)
+        call.tenant = api.tenant
         try:
-            await self._send(answer(request, api), context)
+            await self._send(answer(call.request, api), call)
         except (TraceQLError, TempoDaskError) as error:
             refusal = Refusal.of(error)
             is_request = refusals_are_unknown and refusal.status == HTTPStatus.BAD_REQUEST
@@ -121,16 +168,17 @@ class StreamingQuerier:
             return Refusal(CLIENT_LEFT, grpc.StatusCode.CANCELLED, "the answer is not read")
         return None
 
-    async def _send(self, messages: Messages, context: Context) -> None:
+    async def _send(self, messages: Messages, call: _Call) -> None:
         """Send messages as fast as they are read, and say at the end if something is missing. Raises TimeoutError."""
-        why_partial = ""
         async with aclosing(messages):
-            async for body, why in messages:
-                why_partial = why
+            async for body, cost in messages:
+                call.cost = cost
                 async with asyncio.timeout(self._write_timeout_s):
-                    await context.write(body)
-        if why_partial:
-            context.set_trailing_metadata(((_PARTIAL_KEY, _NOT_PRINTABLE.sub("?", why_partial)),))
+                    await call.context.write(body)
+                call.sent_bytes += len(body)
+        if call.cost.partial:
+            why_partial = _NOT_PRINTABLE.sub("?", call.cost.partial)
+            call.context.set_trailing_metadata(((_PARTIAL_KEY, why_partial),))
 
     @staticmethod
     def _search(request: SearchRequest, api: Api) -> Messages:
@@ -188,12 +236,6 @@ class StreamingQuerier:
         )
 
 
-def _values(context: Context, key: str) -> list[str]:
-    """Return the values of a key of the call's metadata."""
-    found = context.invocation_metadata() or ()
-    return [value if isinstance(value, str) else value.decode(errors="replace") for name, value in found if name == key]
-
-
 def _name(request: SearchTagValuesRequest) -> str:
     if not request.tagName:
         msg = "please provide a non-empty tagName"
@@ -213,7 +255,7 @@ async def _messages(
         async for part in joined:
             news = part if untold is None else untold(part)
             for message in await asyncio.to_thread(_sized, news, encode, halves):
-                yield message, part.metrics.partial
+                yield message, part.metrics
 
 
 def _sized(

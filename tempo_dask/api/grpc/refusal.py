@@ -7,10 +7,10 @@ from http import HTTPStatus
 
 import grpc
 
+from tempo_dask.api.query_report import CLIENT_LEFT
 from tempo_dask.errors import NotAuthenticated, TempoDaskError
 from traceql import TraceQLError
 
-CLIENT_LEFT = 499
 _CODES = {
     HTTPStatus.BAD_REQUEST: grpc.StatusCode.INVALID_ARGUMENT,
     HTTPStatus.NOT_FOUND: grpc.StatusCode.NOT_FOUND,

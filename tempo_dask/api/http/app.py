@@ -16,8 +16,7 @@ from tornado.web import Application
 
 from tempo_dask.api.contracts import Api
 from tempo_dask.api.http import explain, mcp, metrics, operations, overrides, pprof, search, status, tags, traces
-from tempo_dask.api.http.handler import TempoHandler, Tenants
-from tempo_dask.api.http.query_log import log_query
+from tempo_dask.api.http.handler import TempoHandler, Tenants, tell_of_query
 from tempo_dask.api.http.server import TwoProtocolServer
 
 _QUERIES = (traces, search, tags, explain, metrics, mcp)
@@ -60,7 +59,7 @@ def make_app(api: Api) -> Application:
         [unclean, *found],
         default_handler_class=TempoHandler,
         default_handler_args=shared,
-        log_function=log_query,
+        log_function=tell_of_query,
     )
 
 

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import logging
 import re
+import time
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar
@@ -14,6 +15,7 @@ from tornado.web import HTTPError, RequestHandler
 
 from tempo_dask.api.contracts import Api
 from tempo_dask.api.decode_arguments import Arguments
+from tempo_dask.api.query_report import CLIENT_LEFT, QueryReport
 from tempo_dask.engine.results import QueryMetrics
 from tempo_dask.errors import BadRequest, NotAuthenticated, TempoDaskError
 from traceql import TraceQLError
@@ -51,7 +53,6 @@ _DENIED = (
     "Invalid request {}. This query has been identified as one that destabilizes our system. "
     "Contact your system administrator for more information"
 )
-_CLIENT_LEFT = 499
 _GZIP_FROM_BYTES = 1024
 _GZIP_LEVEL = 1  # answers are mostly repeated keys: higher levels take 3 times as long for a tenth less
 
@@ -61,7 +62,7 @@ logger = logging.getLogger(__name__)
 class ClientLeft(TempoDaskError):
     """The client closed the connection before it was answered."""
 
-    status = _CLIENT_LEFT
+    status = CLIENT_LEFT
 
 
 class TempoHandler(RequestHandler):
@@ -185,7 +186,7 @@ class TempoHandler(RequestHandler):
 
     def refuse(self, status: int, text: str) -> None:
         """Answer an error: its text alone, with a newline where it comes from inside."""
-        self.set_status(status, "Client Closed Request" if status == _CLIENT_LEFT else None)
+        self.set_status(status, "Client Closed Request" if status == CLIENT_LEFT else None)
         self.say(text if status == HTTPStatus.BAD_REQUEST else f"{text}\n")
 
     def say(self, text: str, content_type: str = TEXT) -> None:
@@ -227,6 +228,27 @@ class TempoHandler(RequestHandler):
         """Tell the observer."""
         seconds = self.request.request_time()
         self.api.observe(self.request.method or "", self.route, self.get_status(), seconds)
+
+
+def tell_of_query(handler: RequestHandler) -> None:
+    """Tell of a request that is answered, where it was a query."""
+    if not isinstance(handler, TempoHandler) or not handler.is_query:
+        return
+    request = handler.request
+    seconds = request.request_time()
+    report = QueryReport(
+        tenant=handler.api.tenant,
+        method=request.method or "",
+        path=request.uri or "",
+        route=handler.route,
+        status=handler.get_status(),
+        started_ns=time.time_ns() - int(seconds * 1e9),
+        seconds=seconds,
+        sent_bytes=handler.sent_bytes,
+        cost=handler.cost,
+        traceparent=request.headers.get("traceparent", ""),
+    )
+    handler.api.tell(report)
 
 
 class GetHandler(TempoHandler):
