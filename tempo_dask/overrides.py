@@ -45,16 +45,15 @@ class TenantSettings:
             entries = _parse(path, text)
             self._tenants = {tenant: entry.over(self.config.defaults) for tenant, entry in entries.items()}
             self._text = text
+        telemetry.RELOADED.labels("overrides").set(1)
 
     def reload(self) -> None:
         """Read the file again; where that fails, all stays as it was."""
         try:
             self.load()
         except ConfigError as error:
-            telemetry.RELOADED.set(0)
+            telemetry.RELOADED.labels("overrides").set(0)
             log.warning("the overrides stay as they were: %s", error)
-        else:
-            telemetry.RELOADED.set(1)
 
     def of(self, tenant: str) -> TenantOverrides:
         """Return the settings of a tenant."""

@@ -27,7 +27,6 @@ from tempo_dask.cluster import open_executor
 from tempo_dask.config.file import Config
 from tempo_dask.config.section import ConfigError
 from tempo_dask.config.server import Authentication
-from tempo_dask.engine.admission import Admission
 from tempo_dask.engine.cross_tenant import CrossTenantSources
 from tempo_dask.engine.engine import Engine
 from tempo_dask.engine.query import Bounds
@@ -45,6 +44,7 @@ from tempo_dask.kernels import otlp
 from tempo_dask.kernels.otlp_sizes import count_longer, trace_sizes
 from tempo_dask.listeners import Listeners
 from tempo_dask.maintenance.cycle import Maintenance
+from tempo_dask.observability.observers import Observers
 from tempo_dask.operations import Operations
 from tempo_dask.overrides import TenantSettings
 from tempo_dask.physical.column_cache import forget_block
@@ -103,15 +103,17 @@ async def _serve(parts: Parts, wal: Wal, blocks: BlockStore, node: str, schedule
     pipeline = _pipeline(config, wal, blocks, node, limits_of)
     sources = Sources(blocks, pipeline.live, node)
     operations = Operations(pipeline, blocks)
+    observers = Observers(config, settings, node)
     executor = await asyncio.to_thread(open_executor, scheduler)  # a cluster's client brings a loop of its own
     api = Api(
         Engine(
             CrossTenantSources(sources),
             executor,
-            Bounds(Admission(waiting=config.query_frontend.max_outstanding_per_tenant)),
+            Bounds(observers.admission),
         ),
         operations,
-        observe=telemetry.observe_request,
+        observer=observers.requests,
+        tell=observers.tell,
         prefix=config.http_api_prefix,
         version=telemetry.VERSION,
         tenant_of=_tenants_of(config),
@@ -131,7 +133,7 @@ async def _serve(parts: Parts, wal: Wal, blocks: BlockStore, node: str, schedule
         "overrides", settings.reload, pause_s=config.overrides.per_tenant_override_period.total_seconds()
     )
     distributor = Distributor(pipeline.push, otlp.check, _rules(config, limits_of))
-    listeners = Listeners(config, api, distributor.push)
+    listeners = Listeners(config, api, observers.watching(distributor.push))
     try:
         addresses = await listeners.start()
         if not await _replayed(pipeline, blocks, node, stopping):
@@ -142,7 +144,7 @@ async def _serve(parts: Parts, wal: Wal, blocks: BlockStore, node: str, schedule
         reloading.start()
         if not config.compactor.disabled:
             maintenance.start()
-        telemetry.REGISTRY.register(telemetry.LiveSpans(pipeline.live.usage))
+        observers.start(blocks, pipeline.live.usage, operations.not_ready, _ring_members(config))
         sys.stdout.write(f"listening {' '.join(f'{name}={address}' for name, address in addresses.items())}\n")
         sys.stdout.flush()
         await stopping.wait()
@@ -154,6 +156,7 @@ async def _serve(parts: Parts, wal: Wal, blocks: BlockStore, node: str, schedule
             await asyncio.to_thread(pipeline.flush)
     finally:
         await listeners.stop()
+        await asyncio.to_thread(observers.stop)
         await asyncio.to_thread(reloading.stop, MAINTENANCE_STOP_S)
         await asyncio.to_thread(maintenance.stop, MAINTENANCE_STOP_S)
         await asyncio.to_thread(pipeline.stop)
@@ -192,6 +195,11 @@ def _replay(pipeline: Pipeline, blocks: BlockStore, node: str) -> None:
     flushed = {tenant: blocks.block_list(tenant).flushed.get(node, 0) for tenant in blocks.tenants()}
     spans = pipeline.replay(flushed)
     log.info("replayed %d spans of %d tenants", spans, len(pipeline.live.usage()))
+
+
+def _ring_members(config: Config) -> tuple[str, ...]:
+    """Return as which members of Tempo's rings this process counts."""
+    return ("distributor", "ingester") if config.compactor.disabled else ("compactor", "distributor", "ingester")
 
 
 def _tenants_of(config: Config) -> TenantOf:

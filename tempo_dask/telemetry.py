@@ -31,11 +31,6 @@ REQUEST_DURATION = Histogram(
 )
 
 
-def observe_request(method: str, route: str, status: int, seconds: float) -> None:
-    """Count an answer of the HTTP API."""
-    REQUEST_DURATION.labels(method, route, str(status), "false").observe(seconds)
-
-
 SPANS_RECEIVED = Counter("tempo_distributor_spans_received", "Spans accepted.", ["tenant"], registry=REGISTRY)
 BYTES_RECEIVED = Counter("tempo_distributor_bytes_received", "Bytes accepted.", ["tenant"], registry=REGISTRY)
 PUSH_DURATION = Histogram("tempo_distributor_push_duration_seconds", "Time to take spans in.", registry=REGISTRY)
@@ -86,6 +81,7 @@ REPLAY_ERRORS = Counter(
 RELOADED = Gauge(
     "tempo_runtime_config_last_reload_successful",
     "Whether the file of tenants could be used when it was last read.",
+    ["config"],
     registry=REGISTRY,
 )
 KERNEL_COMPILATIONS = Counter(

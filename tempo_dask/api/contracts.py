@@ -176,12 +176,38 @@ class UserOverrides(Protocol):
         ...
 
 
-#: Told of every answer: method, route, status, seconds.
-Observe: TypeAlias = Callable[[str, str, int, float], None]
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A request and its answer; sizes are those of the bodies as they were sent."""
+
+    method: str
+    route: str
+    status: int
+    seconds: float
+    received_bytes: int
+    sent_bytes: int
 
 
-def observe_nothing(_method: str, _route: str, _status: int, _seconds: float) -> None:
-    """Let an answer pass unnoticed."""
+class Observer(Protocol):
+    """Told of every request of the API; each that began ends once."""
+
+    def began(self, method: str, route: str) -> None:
+        """Note a request that runs from now on."""
+        ...
+
+    def ended(self, answered: Answered) -> None:
+        """Note that it is over."""
+        ...
+
+
+class Unobserved:
+    """Lets requests pass unnoticed."""
+
+    def began(self, method: str, route: str) -> None:
+        """Note nothing."""
+
+    def ended(self, answered: Answered) -> None:
+        """Note nothing."""
 
 
 #: Returns whose spans a caller asks for, given the values of `X-Scope-OrgID`: one tenant, or several joined by `|`.
@@ -209,7 +235,7 @@ class Api:
     engine: QueryEngine
     operations: Operations
     limits: RequestLimits = field(default_factory=RequestLimits)
-    observe: Observe = observe_nothing
+    observer: Observer = field(default_factory=Unobserved)
     tell: Callable[[QueryReport], None] = log_query  # of every query, when it is answered
     now_ns: Callable[[], int] = time.time_ns
     prefix: str = ""  # stands before every path that begins with /api/

@@ -22,6 +22,7 @@ from tempo_dask.config.receivers import DefaultReceivers, Receivers, with_otlp_a
 from tempo_dask.config.section import ConfigError, Duration, Port, Section, split_address
 from tempo_dask.config.server import Authentication, GrpcTls, QueryFrontend, Tls
 from tempo_dask.config.storage import Storage
+from tempo_dask.config.tracing import Tracing
 
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::-(?P<default>[^}]*))?\}")
 
@@ -75,6 +76,7 @@ class Config(Section):
     compactor: Compactor = Compactor()
     storage: Storage = Storage()
     overrides: Overrides = Overrides()
+    tracing: Tracing = Tracing()
 
     _without_effect: tuple[str, ...] = PrivateAttr(default=())
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, NonNegativeInt, PositiveInt, SecretStr, model_validator
+from pydantic import AfterValidator, NonNegativeFloat, NonNegativeInt, PositiveInt, SecretStr, model_validator
 
 from tempo_dask.config.section import Duration, Section
 
@@ -54,7 +54,14 @@ def _require_regex(text: str) -> str:
     return text
 
 
-class SearchQueries(Section):
+class Slo(Section):
+    """How fast queries should be, told by metrics alone; 0 is no aim."""
+
+    duration_slo: Duration = timedelta()
+    throughput_bytes_slo: NonNegativeFloat = 0.0
+
+
+class SearchQueries(Slo):
     """`query_frontend.search`."""
 
     default_result_limit: PositiveInt = 20
@@ -64,7 +71,7 @@ class SearchQueries(Section):
     max_spans_per_span_set: NonNegativeInt = 100
 
 
-class MetricsQueries(Section):
+class MetricsQueries(Slo):
     """`query_frontend.metrics`."""
 
     max_duration: Duration = timedelta()  # of a range; 0 is no bound
@@ -84,6 +91,8 @@ class QueryFrontend(Section):
 
     search: SearchQueries = SearchQueries()
     metrics: MetricsQueries = MetricsQueries()
+    trace_by_id: Slo = Slo()
+    metadata: Slo = Slo()
     mcp_server: McpServer = McpServer()
     max_outstanding_per_tenant: PositiveInt = 2000
     max_query_expression_size_bytes: PositiveInt = 131_072

@@ -12,11 +12,26 @@ from tornado.httpclient import AsyncHTTPClient, HTTPResponse
 from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 
-from tempo_dask.api.contracts import Api
+from tempo_dask.api.contracts import Answered, Api
 from tempo_dask.api.http.app import make_app, make_server
 from tests.api.fakes import FakeEngine, FakeOperations
 
 NOW_NS = 1_700_000_000_000_000_000
+
+
+@dataclass
+class Observed:
+    """Remembers what was answered, and what runs."""
+
+    answered: list[Answered] = field(default_factory=list)
+    running: list[tuple[str, str]] = field(default_factory=list)
+
+    def began(self, method: str, route: str) -> None:
+        self.running.append((method, route))
+
+    def ended(self, answered: Answered) -> None:
+        self.running.remove((answered.method, answered.route))
+        self.answered.append(answered)
 
 
 @dataclass
@@ -25,17 +40,22 @@ class Served:
 
     engine: FakeEngine = field(default_factory=FakeEngine)
     operations: FakeOperations = field(default_factory=FakeOperations)
-    observed: list[tuple[str, str, int, float]] = field(default_factory=list)
+    observer: Observed = field(default_factory=Observed)
     prefix: str = ""
     port: int = 0
     options: dict[str, Any] = field(default_factory=dict)  # of the Api
+
+    @property
+    def observed(self) -> list[tuple[str, str, int]]:
+        """Method, route and status of what was answered."""
+        return [(one.method, one.route, one.status) for one in self.observer.answered]
 
     @property
     def api(self) -> Api:
         return Api(
             self.engine,
             self.operations,
-            observe=lambda *answer: self.observed.append(answer),
+            observer=self.observer,
             now_ns=lambda: NOW_NS,
             prefix=self.prefix,
             version="1.2.3",

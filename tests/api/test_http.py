@@ -235,13 +235,14 @@ async def test_a_query_ends_when_its_client_leaves(served: Served) -> None:
     await asyncio.wait_for(served.engine.was_cancelled.wait(), 5)
     while not served.observed:
         await asyncio.sleep(0.01)
-    assert served.observed[0][:3] == ("GET", "api_search", 499)
+    assert served.observed == [("GET", "api_search", 499)]
+    assert served.observer.running == []
 
 
 async def test_answers_are_observed_by_route(served: Served) -> None:
     for path in ("/api/search", "/api/search?limit=x", "/api/traces/1", "/api/metrics/query_range", "/nope", "/ready"):
         await served.fetch(path)
-    assert [(method, route, status) for method, route, status, _ in served.observed] == [
+    assert served.observed == [
         ("GET", "api_search", 200),
         ("GET", "api_search", 400),
         ("GET", "api_traces_traceid", 404),
@@ -249,7 +250,9 @@ async def test_answers_are_observed_by_route(served: Served) -> None:
         ("GET", "other", 404),
         ("GET", "ready", 200),
     ]
-    assert all(0 <= seconds < 60 for *_, seconds in served.observed)
+    assert all(0 <= answer.seconds < 60 for answer in served.observer.answered)
+    assert [answer.sent_bytes > 0 for answer in served.observer.answered] == [True, True, False, True, True, True]
+    assert served.observer.running == []
 
 
 async def test_operational_paths(served: Served) -> None:

@@ -18,7 +18,7 @@ import grpc.aio
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
-from tempo_dask.api.contracts import Api
+from tempo_dask.api.contracts import Answered, Api
 from tempo_dask.api.decode_metrics import decode_query_instant, decode_query_range
 from tempo_dask.api.decode_search import decode_search
 from tempo_dask.api.decode_tag_requests import decode_key_values, decode_tag_names, decode_tag_values
@@ -64,6 +64,7 @@ Messages: TypeAlias = AsyncGenerator[tuple[bytes, QueryMetrics], None]
 Answer: TypeAlias = Callable[[Any, Api], Messages]
 Result = TypeVar("Result", SearchResult, TagNamesResult, KeyValuesResult, TagValuesResult, RangeResult)
 
+_METHOD = "gRPC"  # stands where HTTP has its method
 _PARTIAL_KEY = "x-tempo-partial"
 _NOT_PRINTABLE = re.compile("[^ -~]")
 
@@ -92,7 +93,7 @@ class _Call:
         fields = MessageToDict(self.request, preserving_proto_field_name=True)
         return QueryReport(
             tenant=self.tenant,
-            method="gRPC",
+            method=_METHOD,
             path=f"{self.route}?{urlencode(fields)}",
             route=self.route,
             status=int(self.status),
@@ -140,12 +141,14 @@ class StreamingQuerier:
     ) -> None:
         """Stream an answer, or end with its error, and tell of it."""
         call = _Call(f"/{SERVICE}/{name}", request, context)
+        self._api.observer.began(_METHOD, call.route)
         try:
             refusal = await self._refusal(answer, refusals_are_unknown, call)
             call.status = HTTPStatus.OK if refusal is None else refusal.status
         finally:
             report = call.report()
-            self._api.observe("gRPC", report.route, report.status, report.seconds)
+            received, sent = request.ByteSize(), report.sent_bytes
+            self._api.observer.ended(Answered(_METHOD, report.route, report.status, report.seconds, received, sent))
             self._api.tell(report)
         if refusal is not None:
             await context.abort(refusal.code, refusal.text)

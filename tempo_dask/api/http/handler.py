@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 from tornado.web import HTTPError, RequestHandler
 
-from tempo_dask.api.contracts import Api
+from tempo_dask.api.contracts import Answered, Api
 from tempo_dask.api.decode_arguments import Arguments
 from tempo_dask.api.query_report import CLIENT_LEFT, QueryReport
 from tempo_dask.engine.results import QueryMetrics
@@ -72,12 +72,14 @@ class TempoHandler(RequestHandler):
     cost = QueryMetrics()  # of the verbs that were asked, for the log
     sent_bytes = 0  # of the body, as it was sent
     _verb: asyncio.Future[Any] | None = None
+    _has_ended = False
 
     def initialize(self, api: Api, *, tenants: Tenants = "none", is_open: bool = False) -> None:
         """Take what all handlers share, how many tenants a request has, and whether nobody is asked who they are."""
         self.api = api
         self._tenants = tenants
         self._is_open = is_open
+        api.observer.began(self.request.method or "", self.route)
 
     async def answer(self, *_path: str) -> None:
         """Answer the request; the argument holds the captured parts of the path."""
@@ -165,9 +167,11 @@ class TempoHandler(RequestHandler):
         return result
 
     def on_connection_close(self) -> None:
-        """Cancel what is asked for nobody."""
+        """Cancel what is asked for nobody; where nothing is asked, nobody will be answered."""
         if self._verb is not None:
             self._verb.cancel()
+        else:
+            self._end(CLIENT_LEFT)
 
     async def reply(self, content_type: str, encode: Callable[[], bytes]) -> None:
         """Encode an answer off the event loop and send it, compressed where that is worth it."""
@@ -192,7 +196,9 @@ class TempoHandler(RequestHandler):
     def say(self, text: str, content_type: str = TEXT) -> None:
         """Answer plain text."""
         self.set_header("Content-Type", content_type)
-        self.finish(text)
+        body = text.encode()
+        self.sent_bytes = len(body)
+        self.finish(body)
 
     def say_nothing(self, status: int) -> None:
         """Answer a status without a body."""
@@ -226,8 +232,17 @@ class TempoHandler(RequestHandler):
 
     def on_finish(self) -> None:
         """Tell the observer."""
-        seconds = self.request.request_time()
-        self.api.observe(self.request.method or "", self.route, self.get_status(), seconds)
+        self._end(self.get_status())
+
+    def _end(self, status: int) -> None:
+        if self._has_ended:
+            return
+        self._has_ended = True
+        request = self.request
+        seconds, received_bytes = request.request_time(), len(request.body or b"")
+        self.api.observer.ended(
+            Answered(request.method or "", self.route, status, seconds, received_bytes, self.sent_bytes)
+        )
 
 
 def tell_of_query(handler: RequestHandler) -> None:
