@@ -49,7 +49,7 @@ class Streaming:
             request_serializer=lambda message: message.SerializeToString(),
             response_deserializer=response.FromString,
         )
-        return stream(request, metadata=metadata, timeout=30)
+        return stream(request, metadata=metadata, timeout=300)
 
     async def search(self, **options: Any) -> list[pb.SearchResponse]:
         call = self.call("Search", pb.SearchRequest(Query="{ }"), pb.SearchResponse, **options)

@@ -27,7 +27,7 @@ def read(path: Path) -> Any:
 
 
 def send(url: str, body: bytes, content_type: str) -> None:
-    with urlopen(Request(url, body, {"Content-Type": content_type}), timeout=60) as answer:
+    with urlopen(Request(url, body, {"Content-Type": content_type}), timeout=300) as answer:
         assert answer.status in (200, 202)
 
 

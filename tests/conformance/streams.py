@@ -44,7 +44,7 @@ def ask(channel: grpc.Channel, call: Call) -> tuple[str, str, Any]:
     )
     metadata = tuple((call.get("metadata") or {}).items())
     try:
-        messages = list(stream(ParseDict(call["request"], request_type()), timeout=60, metadata=metadata))
+        messages = list(stream(ParseDict(call["request"], request_type()), timeout=300, metadata=metadata))
     except grpc.RpcError as error:
         return error.code().name, error.details() or "", None
     return "OK", "", merged(call["method"], messages)

@@ -16,7 +16,7 @@ import pytest
 
 from tempo_dask.demo.tour import NEXT, Question
 
-ANSWERED_WITHIN_S = 120.0
+ANSWERED_WITHIN_S = 300.0
 
 # Two demos at once might choose the same free port.
 
@@ -76,7 +76,7 @@ def test_what_it_proposes_works_and_ctrl_c_stops_all(tmp_path: Path) -> None:
         assert url is not None, "".join(lines)
         assert [query for query in NEXT if not found_something(query, f"http://127.0.0.1:{url[1]}")] == []
         running.send_signal(signal.SIGINT)
-        rest, _ = running.communicate(timeout=60)
+        rest, _ = running.communicate(timeout=300)
     assert running.returncode == 0, rest
     assert "to serve the same spans again" in rest
     with socket.socket() as probe:

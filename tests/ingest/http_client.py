@@ -29,7 +29,7 @@ class Answer:
 def ask(url: str, method: str = "GET", body: Any = None, headers: dict[str, str] | None = None) -> Answer:
     """Send one request on a connection of its own."""
     parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.netloc, timeout=60)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=300)
     try:
         connection.request(method, f"{parts.path}?{parts.query}" if parts.query else parts.path, body, headers or {})
         response = connection.getresponse()

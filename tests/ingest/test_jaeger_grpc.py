@@ -30,7 +30,7 @@ async def address(taken: Taken) -> AsyncIterator[str]:
 
 async def post(address: str, message: bytes) -> bytes:
     async with grpc.aio.insecure_channel(address) as channel:
-        answer: bytes = await channel.unary_unary(POST_SPANS)(message, timeout=30)
+        answer: bytes = await channel.unary_unary(POST_SPANS)(message, timeout=300)
         return answer
 
 

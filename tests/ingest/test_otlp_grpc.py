@@ -21,7 +21,7 @@ LARGE = [("grpc.max_send_message_length", -1)]
 
 async def export(address: str, message: bytes, compression: grpc.Compression | None = None) -> bytes:
     async with grpc.aio.insecure_channel(address, options=LARGE) as channel:
-        answer: bytes = await channel.unary_unary(EXPORT)(message, compression=compression, timeout=60)
+        answer: bytes = await channel.unary_unary(EXPORT)(message, compression=compression, timeout=300)
         return answer
 
 

@@ -166,7 +166,7 @@ def half_a_request(length: int) -> bytes:
 
 
 async def until_in_flight(intake: receiver.Intake, size: int) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(300):
         while intake.in_flight.size != size:
             await asyncio.sleep(0.01)
 

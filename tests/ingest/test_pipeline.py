@@ -197,6 +197,6 @@ async def test_a_record_that_cannot_be_decoded_hides_no_other(tmp_path: Path, bl
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(300):
         while not condition():
             await asyncio.sleep(0.01)

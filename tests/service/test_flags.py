@@ -94,7 +94,7 @@ def test_sub_commands_are_no_flags() -> None:
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "tempo_dask.cli", *arguments], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "tempo_dask.cli", *arguments], capture_output=True, text=True, timeout=300, check=False
     )
 
 

@@ -28,7 +28,7 @@ def count(server: ServerProcess) -> int:
 def health(server: ServerProcess, service: bytes = b"") -> bytes:
     request = b"\x0a" + bytes([len(service)]) + service if service else b""
     with grpc.insecure_channel(server.addresses["grpc"]) as channel:
-        answer: bytes = channel.unary_unary(HEALTH)(request, timeout=10)
+        answer: bytes = channel.unary_unary(HEALTH)(request, timeout=300)
         return answer
 
 
@@ -96,5 +96,5 @@ def test_a_signal_ends_it_cleanly_once_it_listens(tmp_path: Path, number: signal
     assert process.stdout is not None
     assert process.stdout.readline().startswith(b"listening ")
     os.kill(process.pid, number)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors

@@ -54,7 +54,7 @@ def test_a_cluster_answers_over_blocks_and_live_spans(tmp_path: Path, scheduler:
 def test_no_scheduler_is_said(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tempo_dask.cli", "serve", "--data-dir", str(tmp_path / "data")]
     done = subprocess.run(
-        [*command, "--scheduler", "tcp://127.0.0.1:1"], capture_output=True, text=True, timeout=90, check=False
+        [*command, "--scheduler", "tcp://127.0.0.1:1"], capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 1
     assert "no Dask scheduler answers at tcp://127.0.0.1:1" in done.stderr

@@ -73,7 +73,7 @@ def search_code(address: str, *metadata: tuple[str, str]) -> grpc.StatusCode | N
     """Return how a search over gRPC fails, if it does."""
     with grpc.insecure_channel(address) as channel:
         try:
-            list(channel.unary_stream("/tempopb.StreamingQuerier/Search")(b"", metadata=metadata, timeout=10))
+            list(channel.unary_stream("/tempopb.StreamingQuerier/Search")(b"", metadata=metadata, timeout=300))
         except grpc.RpcError as error:
             code: grpc.StatusCode = error.code()
             return code

@@ -60,7 +60,7 @@ def tool_answer(url: str, exchange: dict[str, Any]) -> Any:
     path = exchange["path"].removeprefix("/tempo")
     request = Request(url + path, body, exchange.get("headers") or {}, method=exchange["method"])
     try:
-        with urlopen(request, timeout=30) as answer:
+        with urlopen(request, timeout=300) as answer:
             return shape(answer.status, answer.read().decode())
     except HTTPError as error:
         return shape(error.code, error.read().decode())
@@ -86,7 +86,7 @@ def difference(url: str, exchange: dict[str, Any]) -> str | None:
     body = None if exchange.get("body") is None else exchange["body"].encode()
     request = Request(url + exchange["path"], body, exchange.get("headers") or {}, method=exchange["method"])
     try:
-        with urlopen(request, timeout=30) as answer:
+        with urlopen(request, timeout=300) as answer:
             status, text, etag = answer.status, answer.read().decode(), answer.headers.get("ETag")
     except HTTPError as error:
         status, text, etag = error.code, error.read().decode(), error.headers.get("ETag")

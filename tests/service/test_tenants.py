@@ -71,7 +71,7 @@ class TenantServer(ServerProcess):
         if tenant is not None:
             request.add_header("X-Scope-OrgID", tenant)
         try:
-            with urlopen(request, timeout=30) as answer:
+            with urlopen(request, timeout=300) as answer:
                 return answer.status, answer.read()
         except HTTPError as error:
             with error:
@@ -144,7 +144,7 @@ def test_streams_have_tenants(server: TenantServer, port: str) -> None:
                 "/tempopb.StreamingQuerier/SearchTagValuesV2",
                 response_deserializer=pb.SearchTagValuesV2Response.FromString,
             )
-            messages = call(request.SerializeToString(), metadata=(("x-scope-orgid", tenant),), timeout=30)
+            messages = call(request.SerializeToString(), metadata=(("x-scope-orgid", tenant),), timeout=300)
             found[tenant] = {value.value for message in messages for value in message.tagValues}
     both = {"service-red", "service-blue"}
     assert found == {"red": {"service-red"}, "blue": {"service-blue"}, "blue|red": both}

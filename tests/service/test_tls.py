@@ -88,7 +88,7 @@ def client_context(certificates: Path, name: str | None) -> ssl.SSLContext:
 
 
 def fetch(server: ServerProcess, path: str, context: ssl.SSLContext) -> tuple[int, bytes]:
-    connection = HTTPSConnection(server.addresses["http"], context=context, timeout=10)
+    connection = HTTPSConnection(server.addresses["http"], context=context, timeout=300)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -124,7 +124,7 @@ def test_grpc_with_a_certificate(server: ServerProcess, certificates: Path, port
         search = channel.unary_stream(
             "/tempopb.StreamingQuerier/Search", response_deserializer=pb.SearchResponse.FromString
         )
-        [message] = list(search(pb.SearchRequest(Query="{ }").SerializeToString(), timeout=10))
+        [message] = list(search(pb.SearchRequest(Query="{ }").SerializeToString(), timeout=300))
     assert not message.traces
 
 
