@@ -15,9 +15,9 @@ from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
-START_S = 30.0
-STOP_S = 30.0
-ANSWER_S = 60.0
+START_S = 180.0
+STOP_S = 180.0
+ANSWER_S = 300.0
 EVERY_PORT = ("--http-address", "--grpc-address", "--otlp-grpc-address", "--otlp-http-address")
 COMPILATIONS = "tempo_dask_kernel_compilations_total"
 
