@@ -59,6 +59,21 @@ def discard_nothing(tenant: str) -> None:
         DISCARDED_SPANS.labels(reason, tenant)
 
 
+INGESTED_BYTES = Counter(
+    "tempo_ingester_bytes_received", "Bytes acknowledged.", ["tenant", "data_type"], registry=REGISTRY
+)
+TRACES_CREATED = Counter(
+    "tempo_ingester_traces_created", "Traces of live chunks; one in several counts in each.", ["tenant"],
+    registry=REGISTRY,
+)  # fmt: skip
+FLUSH_QUEUE = Gauge(
+    "tempo_ingester_flush_queue_length", "Tenants whose chunks are to become a block.", registry=REGISTRY
+)
+FLUSH_RETRIES = Counter("tempo_ingester_flush_retries", "Flushes tried again after one that failed.", registry=REGISTRY)
+FAILED_RETRIES = Counter("tempo_ingester_flush_failed_retries", "Those that failed again.", registry=REGISTRY)
+BLOCKS_CLEARED = Counter(
+    "tempo_ingester_blocks_cleared", "Times that live chunks were let go since a block holds them.", registry=REGISTRY
+)
 BLOCKS_FLUSHED = Counter("tempo_ingester_blocks_flushed", "Blocks published.", registry=REGISTRY)
 FAILED_FLUSHES = Counter("tempo_ingester_failed_flushes", "Blocks that could not be published.", registry=REGISTRY)
 FLUSH_DURATION = Histogram(

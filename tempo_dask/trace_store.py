@@ -9,6 +9,7 @@ from storage.object_store import ObjectStore
 from storage.objects import open_store, require_exclusive_create
 from tempo_dask.config.section import ConfigError
 from tempo_dask.config.storage import AzureBackend, GcsBackend, S3Backend, TraceStorage
+from tempo_dask.observability.store import MeasuredStore
 
 _AMAZON = "amazonaws.com"
 
@@ -25,7 +26,7 @@ def open_trace_store(settings: TraceStorage, local_path: Path) -> ObjectStore:
     store = open_store(url, options=options, allow_http=allow_http, single_writer=settings.single_writer)
     if not settings.single_writer:
         require_exclusive_create(store)
-    return store
+    return MeasuredStore(store)
 
 
 #: A URL, options in obstore's terms, and whether to talk without encryption.

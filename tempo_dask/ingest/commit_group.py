@@ -129,6 +129,7 @@ class Committer:
         spans = await done
         telemetry.SPANS_RECEIVED.labels(tenant).inc(spans)
         telemetry.BYTES_RECEIVED.labels(tenant).inc(len(body))
+        telemetry.INGESTED_BYTES.labels(tenant, "trace").inc(len(body))
         return spans
 
     def _require_open(self) -> None:

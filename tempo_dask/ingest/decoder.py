@@ -39,6 +39,7 @@ class Decoder:
         try:
             if tables := self._sorted(batch.records):
                 chunk = self._seal(batch, tables)
+                telemetry.TRACES_CREATED.labels(batch.tenant).inc(chunk.meta.trace_count)
         finally:
             self._live.add(batch, chunk)  # also what cannot be decoded is done with: no query waits for it
         return True

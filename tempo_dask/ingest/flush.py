@@ -89,12 +89,15 @@ class Flusher:
         self._node = node
         self._limits = limits or FlushLimits()
         self._one_at_a_time = threading.Lock()
+        self._failed: set[str] = set()  # tenants whose last flush failed
 
     def step(self) -> None:
         """Flush the tenants that are due, and drop what no reader can ask for any more."""
         self._live.drop_retired(self._limits.grace_s)
         errors = []
-        for tenant in due_tenants(self._live.usage(), self._limits):
+        due = due_tenants(self._live.usage(), self._limits)
+        telemetry.FLUSH_QUEUE.set(len(due))
+        for tenant in due:
             try:
                 self._publish(tenant)
             except Exception as error:
@@ -119,14 +122,24 @@ class Flusher:
             chunks = self._live.close(tenant)
             if not chunks:
                 return
-            try:
-                with telemetry.FLUSH_DURATION.time():
-                    self._write(tenant, chunks)
-            except Exception:
-                telemetry.FAILED_FLUSHES.inc()
-                raise
+            self._try(tenant, chunks)
             self._live.retire(tenant, chunks[-1].last_seq)
+            telemetry.BLOCKS_CLEARED.inc()
             self._wal.release(self._live.releasable())
+
+    def _try(self, tenant: str, chunks: Sequence[Chunk]) -> None:
+        """Write the block, and count how that went."""
+        is_retry = tenant in self._failed
+        telemetry.FLUSH_RETRIES.inc(is_retry)
+        try:
+            with telemetry.FLUSH_DURATION.time():
+                self._write(tenant, chunks)
+        except Exception:
+            telemetry.FAILED_FLUSHES.inc()
+            telemetry.FAILED_RETRIES.inc(is_retry)
+            self._failed.add(tenant)
+            raise
+        self._failed.discard(tenant)
 
     def _write(self, tenant: str, chunks: Sequence[Chunk]) -> None:
         started = time.monotonic()

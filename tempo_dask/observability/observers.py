@@ -14,7 +14,7 @@ from tempo_dask.ingest.distributor import Push
 from tempo_dask.observability.blocks import BlockMetrics, Blocks
 from tempo_dask.observability.own_traces import SEND_EVERY_S, OwnTraces
 from tempo_dask.observability.pushes import ObservedPush
-from tempo_dask.observability.queries import ObservedAdmission, QueryMetrics
+from tempo_dask.observability.queries import ObservedAdmission, QueryMetrics, QueueLengths
 from tempo_dask.observability.requests import RequestMetrics
 from tempo_dask.observability.state import Limits, Members
 from tempo_dask.overrides import TenantSettings
@@ -57,7 +57,7 @@ class Observers:
     ) -> None:
         """Show what holds from now on, and look at the blocks now and then; `parts` are members of rings."""
         state: tuple[Collector, ...] = (
-            self.admission,
+            QueueLengths(self.admission),
             LiveSpans(usage),
             Limits(self._settings),
             Members(parts, not_ready),

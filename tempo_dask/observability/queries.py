@@ -77,7 +77,7 @@ def is_within(slo: Slo, seconds: float, read_bytes: int) -> bool:
     return bool(longest_s and seconds <= longest_s) or bool(fewest and read_bytes / seconds >= fewest)
 
 
-class ObservedAdmission(Admission, Collector):
+class ObservedAdmission(Admission):
     """An admission that tells how long queries wait, and how many wait now."""
 
     @asynccontextmanager
@@ -88,9 +88,20 @@ class ObservedAdmission(Admission, Collector):
             QUEUE_DURATION.observe(time.perf_counter() - started)
             yield
 
-    def collect(self) -> Iterable[Metric]:
+    def lengths(self) -> Mapping[str, int]:
         """Return how many queries of each tenant wait."""
+        return {tenant: len(queue) for tenant, queue in self._queues.items()}
+
+
+class QueueLengths(Collector):
+    """How many queries wait, looked up when somebody asks."""
+
+    def __init__(self, admission: ObservedAdmission) -> None:
+        self._admission = admission
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the gauge of every tenant."""
         length = Metric("tempo_query_frontend_queue_length", "Queries that wait for their turn.", "gauge")
-        for tenant, queue in self._queues.items():
-            length.add_sample(length.name, {"user": tenant}, len(queue))
+        for tenant, waiting in self._admission.lengths().items():
+            length.add_sample(length.name, {"user": tenant}, waiting)
         yield length
