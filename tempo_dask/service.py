@@ -23,7 +23,7 @@ from tempo_dask.api.authentication import Credentials
 from tempo_dask.api.contracts import Api, Authenticate, TenantOf, let_pass, one_tenant
 from tempo_dask.api.limits import RequestLimits
 from tempo_dask.api.tenancy import one_tenant_of, tenants_of
-from tempo_dask.cluster import open_executor
+from tempo_dask.cluster.fabric import open_fabric
 from tempo_dask.config.file import Config
 from tempo_dask.config.section import ConfigError
 from tempo_dask.config.server import Authentication
@@ -80,7 +80,7 @@ def serve(config: Config, data_dir: Path, scheduler: str) -> None:
             poll_s = trace.blocklist_poll.total_seconds()
             blocks = BlocksBesideTempo(open_trace_store(trace, data.blocks_path), poll_s=poll_s, forget=forget_block)
             PROCESS_CUBES.keep(folder=data_dir / "cubes", disk_bytes=CUBES_DISK_BYTES)
-            parts = Parts(config, settings, _user_overrides(config, data_dir))
+            parts = Parts(config, settings, _user_overrides(config, data_dir), data_dir)
             runner.run(_serve(parts, wal, blocks, data.node, scheduler))
     except (StorageError, ConfigError, OSError) as error:
         raise StartFailed(str(error)) from error
@@ -94,6 +94,7 @@ class Parts:
     config: Config
     settings: TenantSettings
     user_overrides: UserOverrides | None
+    data_dir: Path
 
 
 async def _serve(parts: Parts, wal: Wal, blocks: BlockStore, node: str, scheduler: str) -> None:
@@ -101,14 +102,14 @@ async def _serve(parts: Parts, wal: Wal, blocks: BlockStore, node: str, schedule
     stopping = _stop_on_signal()
     limits_of = settings.ingest_limits
     pipeline = _pipeline(config, wal, blocks, node, limits_of)
-    sources = Sources(blocks, pipeline.live, node)
+    fabric = await asyncio.to_thread(open_fabric, config.cluster, scheduler, node)
+    sources = Sources(blocks, pipeline.live, node, fabric.elsewhere)
     operations = Operations(pipeline, blocks)
     observers = Observers(config, settings, node)
-    executor = await asyncio.to_thread(open_executor, scheduler)  # a cluster's client brings a loop of its own
     api = Api(
         Engine(
             CrossTenantSources(sources),
-            executor,
+            fabric.executor,
             Bounds(observers.admission),
         ),
         operations,
@@ -124,7 +125,7 @@ async def _serve(parts: Parts, wal: Wal, blocks: BlockStore, node: str, schedule
         limits_of=_limits_of(config, settings),
         overrides=parts.user_overrides,
         has_mcp=config.query_frontend.mcp_server.enabled,
-        status=Status(config, settings, operations.not_ready, node),
+        status=Status(config, settings, operations.not_ready, node, fabric.members),
     )
     compaction = config.compactor.compaction
     keep_blocks = _maintenance(config, settings, blocks).step
@@ -140,6 +141,7 @@ async def _serve(parts: Parts, wal: Wal, blocks: BlockStore, node: str, schedule
             return
         pipeline.start()
         sources.open()
+        fabric.join(pipeline.live, parts.data_dir / "dask")
         operations.started()
         reloading.start()
         if not config.compactor.disabled:
@@ -160,7 +162,8 @@ async def _serve(parts: Parts, wal: Wal, blocks: BlockStore, node: str, schedule
         await asyncio.to_thread(reloading.stop, MAINTENANCE_STOP_S)
         await asyncio.to_thread(maintenance.stop, MAINTENANCE_STOP_S)
         await asyncio.to_thread(pipeline.stop)
-        executor.close()
+        is_flushed = not any(usage.spans for usage in pipeline.live.usage())
+        await asyncio.to_thread(fabric.close, has_all_in_blocks=is_flushed)
 
 
 def _stop_on_signal() -> asyncio.Event:

@@ -16,6 +16,7 @@ import yaml
 from pydantic import PositiveInt, PrivateAttr, ValidationError
 
 from tempo_dask.config.accepted import without_effect, without_keys
+from tempo_dask.config.cluster import ClusterSection
 from tempo_dask.config.compactor import Compactor
 from tempo_dask.config.overrides import Overrides
 from tempo_dask.config.receivers import DefaultReceivers, Receivers, with_otlp_addresses
@@ -76,6 +77,7 @@ class Config(Section):
     compactor: Compactor = Compactor()
     storage: Storage = Storage()
     overrides: Overrides = Overrides()
+    cluster: ClusterSection = ClusterSection()
     tracing: Tracing = Tracing()
 
     _without_effect: tuple[str, ...] = PrivateAttr(default=())

@@ -85,7 +85,7 @@ class RunningQuery(Executor):
     def billed(self, metrics: QueryMetrics, set_aside: Mapping[str, str]) -> QueryMetrics:
         """Return metrics with what the query has cost so far, and why its answer is partial, if it is."""
         cost = join_costs(self.costs.values())
-        missing = {f"block {block_id} cannot be read: {why}" for block_id, why in set_aside.items()} | cost.failures
+        missing = {f"{what} cannot be read: {why}" for what, why in set_aside.items()} | cost.failures
         done = self.costs["match"].tasks if "match" in self.costs else 0
         return replace(
             metrics,

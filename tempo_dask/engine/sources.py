@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from storage.columns import ScanSource
+from storage.errors import DamagedBlock
 from storage.stitch import stitch
 from tempo_dask.physical.units import Shard
 
@@ -25,14 +26,19 @@ class SnapshotProvider(Protocol):
         ...
 
     def set_aside(self, tenant: str) -> Mapping[str, str]:
-        """Return the blocks that the newest snapshot of a tenant lacks since they cannot be opened, and why."""
+        """Return what the newest snapshot of a tenant lacks since it cannot be read (`block <id>`), and why."""
         ...
 
 
 async def shards_of(provider: SnapshotProvider, tenant: str) -> tuple[Shard, ...]:
     """Return the sources of a tenant, stitched off the event loop."""
     sources = await provider.snapshot(tenant)
-    return stitched(sources) if len(sources) < 2 else await asyncio.to_thread(stitched, sources)
+    if len(sources) < 2:
+        return stitched(sources)
+    try:
+        return await asyncio.to_thread(stitched, sources)
+    except DamagedBlock:  # a source was lost meanwhile: the next snapshot is without it, and says so
+        return await asyncio.to_thread(stitched, await provider.snapshot(tenant))
 
 
 def stitched(sources: Sequence[ScanSource]) -> tuple[Shard, ...]:

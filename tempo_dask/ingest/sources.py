@@ -45,10 +45,22 @@ class Blocks(Protocol):
         ...
 
 
+class Elsewhere(Protocol):
+    """The live spans of other nodes."""
+
+    async def after(self, tenant: str, flushed: Mapping[str, int]) -> tuple[tuple[ScanSource, ...], Mapping[str, str]]:
+        """Return what other nodes hold that blocks up to these numbers do not, and what cannot be asked for, and why.
+
+        Must raise BlockListTooOld where a node has given up some of that already.
+        """
+        ...
+
+
 class Sources:
     """Consistent views of all spans: each acknowledged one exactly once."""
 
-    def __init__(self, blocks: Blocks, live: LiveStore, node: str) -> None:
+    def __init__(self, blocks: Blocks, live: LiveStore, node: str, elsewhere: Elsewhere | None = None) -> None:
+        self._elsewhere = elsewhere
         self._blocks = blocks
         self._live = live
         self._node = node
@@ -70,18 +82,25 @@ class Sources:
             listed = await self._list(tenant)
             try:
                 chunks = self._live.after(tenant, listed.flushed.get(self._node, 0))
+                distant, missing = await self._of_others(tenant, listed)
             except BlockListTooOld:
                 await asyncio.sleep(LIST_PAUSE_S)  # a flush came between, and its grace is over
                 continue
             telemetry.BLOCKLIST_LENGTH.labels(tenant).set(len(listed.blocks))
-            self._set_aside[tenant] = listed.set_aside
-            return (*listed.blocks, *chunks)
+            self._set_aside[tenant] = {
+                **{f"block {block}": why for block, why in listed.set_aside.items()},
+                **missing,
+            }
+            return (*listed.blocks, *chunks, *distant)
         msg = f"the block list of {tenant} stays behind what was flushed"
         raise Unavailable(msg)
 
     def set_aside(self, tenant: str) -> Mapping[str, str]:
-        """Return the blocks that the newest snapshot of a tenant lacks since they cannot be opened, and why."""
+        """Return what the newest snapshot of a tenant lacks since it cannot be read, and why."""
         return self._set_aside.get(tenant, {})
+
+    async def _of_others(self, tenant: str, listed: BlockList) -> tuple[tuple[ScanSource, ...], Mapping[str, str]]:
+        return ((), {}) if self._elsewhere is None else await self._elsewhere.after(tenant, listed.flushed)
 
     async def _list(self, tenant: str) -> BlockList:
         try:

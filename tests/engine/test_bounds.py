@@ -195,7 +195,7 @@ def test_a_damaged_block_makes_the_answer_partial(executor: LocalExecutor, bodie
 def test_a_block_that_cannot_be_opened_makes_every_answer_partial(executor: LocalExecutor, bodies: list[bytes]) -> None:
     class WithoutOne(Fixed):
         def set_aside(self, _tenant: str) -> dict[str, str]:
-            return {"b1": "no description"}
+            return {"block b1": "no description"}
 
     engine = Engine(WithoutOne(chunk_of(bodies)), executor)
     found = asyncio.run(engine.search(SEARCH))

@@ -17,7 +17,7 @@ from storage.merge import merge
 from storage.objects import open_store as open_objects
 from tempo_dask import Store, open_store
 from tempo_dask.demo.shop import generate
-from tempo_dask.engine.cluster import ClusterExecutor
+from tempo_dask.cluster.opening import open_cluster
 from tempo_dask.engine.engine import Engine
 from tempo_dask.engine.executors import Executor
 from tempo_dask.engine.local import LocalExecutor
@@ -64,9 +64,12 @@ def cluster() -> Iterator[LocalCluster]:
 @pytest.fixture(scope="module", params=["local", "cluster"])
 def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
     """Return the executors that the server may be given."""
-    found: Executor = LocalExecutor(2)
     if request.param == "cluster":
-        found = ClusterExecutor(request.getfixturevalue("cluster").scheduler_address)
+        cluster = open_cluster(request.getfixturevalue("cluster").scheduler_address, 2)
+        yield cluster.executor
+        cluster.close()
+        return
+    found = LocalExecutor(2)
     yield found
     found.close()
 

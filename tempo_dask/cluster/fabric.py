@@ -1,0 +1,109 @@
+"""What runs the queries of a server, and how the server takes part: this process alone, or a cluster."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from distributed.security import Security
+
+from tempo_dask.cluster.elsewhere import LiveElsewhere
+from tempo_dask.cluster.joining import Membership
+from tempo_dask.cluster.lending import Lender, Live
+from tempo_dask.cluster.opening import LOCAL, Cluster, open_cluster
+from tempo_dask.config.cluster import ClusterSection, ClusterTls
+from tempo_dask.engine.executors import Executor
+from tempo_dask.engine.local import LocalExecutor
+from tempo_dask.status import Member
+from tempo_dask.worker import is_loopback
+
+log = logging.getLogger(__name__)
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(slots=True)
+class Fabric:
+    """Runs queries; `cluster` is None where this process does so alone."""
+
+    executor: Executor
+    threads: int
+    node: str
+    section: ClusterSection
+    cluster: Cluster | None = None
+    _membership: Membership | None = field(default=None, init=False)
+
+    @property
+    def elsewhere(self) -> LiveElsewhere | None:
+        """What asks other nodes for their live spans, where there may be others."""
+        return None if self.cluster is None else self.cluster.elsewhere(self.node)
+
+    def join(self, live: Live, folder: Path) -> None:
+        """Let other nodes see the live spans of this one, where they can reach it."""
+        if self.cluster is None:
+            return
+        host = node_host(self.section, self.cluster.members.scheduler)
+        if host is None:
+            log.warning(
+                "other nodes do not see the live spans of this one: without cluster.tls it is no worker of %s",
+                self.cluster.members.scheduler,
+            )
+            return
+        scheduler, tls = self.cluster.members.scheduler, security_of(self.section.tls)
+        self._membership = Membership(self.cluster.link, scheduler, tls, self.node, host, folder)
+        self._membership.join(Lender(live), self.threads)
+
+    def members(self) -> list[Member]:
+        """Return the workers that there are, for the status pages."""
+        if self.cluster is None:
+            return []
+        known = [
+            (worker.node or worker.address, "ACTIVE", worker.address, "live spans" if worker.node else "query")
+            for worker in self.cluster.members.workers
+            if worker.node != self.node
+        ]
+        return [*known, *((node, "LOST", why, "live spans") for node, why in self.cluster.nodes.lost().items())]
+
+    def close(self, *, has_all_in_blocks: bool) -> None:
+        """Leave the cluster, and say whether live spans are left behind."""
+        if self._membership is not None:
+            self._membership.leave(has_all_in_blocks=has_all_in_blocks)
+        if self.cluster is None:
+            self.executor.close()
+        else:
+            self.cluster.close()
+
+
+def open_fabric(section: ClusterSection, scheduler: str, node: str) -> Fabric:
+    """Connect to the scheduler of the command line or else of the configuration. Raises BadRequest, Unavailable."""
+    threads = len(os.sched_getaffinity(0))
+    address = section.address if scheduler == LOCAL and section.address else scheduler
+    if address == LOCAL:
+        return Fabric(LocalExecutor(threads), threads, node, section)
+    logging.getLogger("distributed").setLevel(logging.ERROR)  # what matters of it, we say ourselves
+    forget_after_s = section.forget_lost_nodes_after.total_seconds()
+    cluster = open_cluster(address, threads, security_of(section.tls), forget_after_s=forget_after_s)
+    return Fabric(cluster.executor, threads, node, section, cluster)
+
+
+def security_of(tls: ClusterTls) -> Security:
+    """Return how Dask's processes talk to each other."""
+    if not tls.is_on:
+        return Security()  # type: ignore[no-untyped-call]  # Dask is partly typed
+    ca, certificate, key = str(tls.ca_file), str(tls.cert_file), str(tls.key_file)
+    of_role = {"cert": certificate, "key": key}
+    roles = {f"tls_{role}_{name}": path for role in ("client", "worker") for name, path in of_role.items()}
+    return Security(require_encryption=True, tls_ca_file=ca, **roles)  # type: ignore[no-untyped-call]  # as above
+
+
+def node_host(section: ClusterSection, scheduler: str) -> str | None:
+    """Return the address on which a node listens as a worker: loopback unless there is TLS; None: nobody reaches it.
+
+    With TLS and no `node_address`, Dask takes the one by which the scheduler is reached ("").
+    """
+    if section.tls.is_on:
+        return section.node_address
+    return LOOPBACK if is_loopback(urlsplit(scheduler).hostname or "") else None

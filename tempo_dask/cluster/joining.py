@@ -1,0 +1,82 @@
+"""A node joins the cluster as a worker, so that others can ask it for its live spans, and joins again when it must."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from distributed import Worker
+from distributed.security import Security
+
+from tempo_dask.cluster.lending import DESK, Lender
+from tempo_dask.cluster.link import Link
+from tempo_dask.cluster.members import NODE_PREFIX
+from tempo_dask.cluster.nodes import enter
+
+log = logging.getLogger(__name__)
+
+JOIN_AGAIN_S = 0.5
+#: A scheduler that does not answer for so long is tried anew.
+GIVE_UP_S = 5.0
+LEAVE_WITHIN_S = 5.0
+
+
+class Membership:
+    """A process as a worker of a scheduler, which lends its live spans."""
+
+    def __init__(self, link: Link, scheduler: str, security: Security, node: str, host: str, folder: Path) -> None:
+        self._link = link
+        self._scheduler = scheduler
+        self._security = security
+        self._node = node
+        self._host = host
+        self._folder = folder
+        self._joined: Future[None] | None = None
+
+    def join(self, lender: Lender, threads: int) -> None:
+        """Lend live spans from now on, as a worker of so many threads."""
+        DESK.lender = lender
+        self._joined = self._link.submit(self._keep_joined(threads))
+
+    def leave(self, *, has_all_in_blocks: bool) -> None:
+        """Leave the cluster, and say whether live spans go with it; what cannot be said in time is left unsaid."""
+        if self._joined is None:
+            return
+        self._joined.cancel()
+        if has_all_in_blocks:
+            said = self._link.submit(enter(self._link, self._scheduler, self._node, has_left=True))
+            try:
+                said.result(LEAVE_WITHIN_S)
+            except (OSError, TimeoutError) as error:
+                log.warning("the scheduler was not told that this node leaves: %s", error)
+        DESK.lender = None
+
+    async def _keep_joined(self, threads: int) -> None:
+        while True:
+            try:
+                async with self._worker(threads) as worker:
+                    await enter(self._link, self._scheduler, self._node)
+                    log.info("node %s is worker %s of %s", self._node, worker.address, self._scheduler)
+                    await worker.finished()
+                log.warning("node %s is no worker of %s any more, and joins again", self._node, self._scheduler)
+            except (OSError, TimeoutError, RuntimeError, ValueError) as error:
+                log.debug("node %s could not join %s: %s", self._node, self._scheduler, error)
+            await asyncio.sleep(JOIN_AGAIN_S)
+
+    def _worker(self, threads: int) -> Any:
+        return Worker(
+            self._scheduler,
+            name=f"{NODE_PREFIX}{self._node}/{uuid.uuid4().hex[:8]}",  # the scheduler may not have seen the last one go
+            nthreads=threads,
+            host=self._host,
+            security=self._security,
+            dashboard_address="127.0.0.1:0",
+            dashboard=False,
+            memory_limit=0,
+            local_directory=str(self._folder),
+            death_timeout=GIVE_UP_S,
+        )
