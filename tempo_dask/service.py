@@ -7,9 +7,10 @@ import logging
 import re
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -80,7 +81,7 @@ def serve(config: Config, data_dir: Path, scheduler: str) -> None:
             poll_s = trace.blocklist_poll.total_seconds()
             blocks = BlocksBesideTempo(open_trace_store(trace, data.blocks_path), poll_s=poll_s, forget=forget_block)
             PROCESS_CUBES.keep(folder=data_dir / "cubes", disk_bytes=CUBES_DISK_BYTES)
-            parts = Parts(config, settings, _user_overrides(config, data_dir), data_dir)
+            parts = Parts(config, settings, _user_overrides(config, settings, data_dir), data_dir)
             runner.run(_serve(parts, wal, blocks, data.node, scheduler))
     except (StorageError, ConfigError, OSError) as error:
         raise StartFailed(str(error)) from error
@@ -125,14 +126,12 @@ async def _serve(parts: Parts, wal: Wal, blocks: BlockStore, node: str, schedule
         limits_of=_limits_of(config, settings),
         overrides=parts.user_overrides,
         has_mcp=config.query_frontend.mcp_server.enabled,
-        status=Status(config, settings, operations.not_ready, node, fabric.members),
+        status=Status(config, settings, operations.not_ready, node, fabric.members, _set_by_users(parts)),
     )
     compaction = config.compactor.compaction
     keep_blocks = _maintenance(config, settings, blocks).step
     maintenance = Background("maintenance", keep_blocks, pause_s=compaction.compaction_cycle.total_seconds())
-    reloading = Background(
-        "overrides", settings.reload, pause_s=config.overrides.per_tenant_override_period.total_seconds()
-    )
+    reloading = _reloading(parts)
     distributor = Distributor(pipeline.push, otlp.check, _rules(config, limits_of))
     listeners = Listeners(config, api, observers.watching(distributor.push))
     try:
@@ -143,7 +142,8 @@ async def _serve(parts: Parts, wal: Wal, blocks: BlockStore, node: str, schedule
         sources.open()
         fabric.join(pipeline.live, parts.data_dir / "dask")
         operations.started()
-        reloading.start()
+        for thread in reloading:
+            thread.start()
         if not config.compactor.disabled:
             maintenance.start()
         observers.start(blocks, pipeline.live.usage, operations.not_ready, _ring_members(config))
@@ -159,8 +159,8 @@ async def _serve(parts: Parts, wal: Wal, blocks: BlockStore, node: str, schedule
     finally:
         await listeners.stop()
         await asyncio.to_thread(observers.stop)
-        await asyncio.to_thread(reloading.stop, MAINTENANCE_STOP_S)
-        await asyncio.to_thread(maintenance.stop, MAINTENANCE_STOP_S)
+        for thread in (*reloading, maintenance):
+            await asyncio.to_thread(thread.stop, MAINTENANCE_STOP_S)
         await asyncio.to_thread(pipeline.stop)
         is_flushed = not any(usage.spans for usage in pipeline.live.usage())
         await asyncio.to_thread(fabric.close, has_all_in_blocks=is_flushed)
@@ -221,13 +221,33 @@ def _authenticate(allowed: Authentication) -> Authenticate:
     return Credentials(tokens, passwords).authenticate
 
 
-def _user_overrides(config: Config, data_dir: Path) -> UserOverrides | None:
+def _user_overrides(config: Config, settings: TenantSettings, data_dir: Path) -> UserOverrides | None:
     """Return what users set, where they may."""
     asked = config.overrides.user_configurable_overrides
     if not asked.enabled:
         return None
     store = open_trace_store(asked.client, data_dir / "overrides")
-    return UserOverrides(store, has_versions=asked.client.backend != "local")
+    return UserOverrides(
+        store,
+        has_versions=asked.client.backend != "local",
+        runtime_of=lambda tenant: settings.of(tenant).taken,
+        refuses_conflicts=asked.api.check_for_conflicting_runtime_overrides,
+    )
+
+
+def _set_by_users(parts: Parts) -> Callable[[], Mapping[str, Mapping[str, Any]]]:
+    """Return what says what users have set, as far as this process knows."""
+    return dict if parts.user_overrides is None else parts.user_overrides.seen
+
+
+def _reloading(parts: Parts) -> list[Background]:
+    """Return the threads that look whether settings of tenants have changed."""
+    asked = parts.config.overrides
+    threads = [Background("overrides", parts.settings.reload, asked.per_tenant_override_period.total_seconds())]
+    if parts.user_overrides is not None:
+        poll_s = asked.user_configurable_overrides.poll_interval.total_seconds()
+        threads.append(Background("user overrides", parts.user_overrides.poll, poll_s))
+    return threads
 
 
 def _limits_of(config: Config, settings: TenantSettings) -> Callable[[str], RequestLimits]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tempo_dask.config.file import Config
 from tempo_dask.config.text import config_text, settings_text, to_yaml
@@ -22,6 +23,7 @@ class Status:
     not_ready: Callable[[], str | None]
     node: str
     workers: Callable[[], Sequence[Member]] = tuple
+    set_by_users: Callable[[], Mapping[str, Mapping[str, Any]]] = dict
 
     def services(self) -> Mapping[str, str]:
         """Return the state of each part."""
@@ -40,7 +42,7 @@ class Status:
         tenants = {name: settings_text(settings, diff=diff) for name, settings in self.settings.tenants.items()}
         defaults = settings_text(self.settings.config.defaults, diff=diff)
         tree = {key: value for key, value in (("defaults", defaults), ("overrides", tenants)) if value or not diff}
-        return f"{to_yaml(tree)}---\n{to_yaml({'user_configurable_overrides': {}})}"
+        return f"{to_yaml(tree)}---\n{to_yaml({'user_configurable_overrides': dict(self.set_by_users())})}"
 
     def overridden(self) -> Sequence[str]:
         """Return the tenants that have an entry of their own."""
@@ -49,6 +51,10 @@ class Status:
     def overrides_of(self, tenant: str) -> tuple[str, str]:
         """Return where the settings of a tenant come from, and what they are, as YAML."""
         return self.settings.source(tenant), to_yaml(settings_text(self.settings.of(tenant)))
+
+    def user_overrides(self) -> Mapping[str, str]:
+        """Return what the users of tenants have set, as YAML."""
+        return {tenant: to_yaml(dict(limits)) for tenant, limits in self.set_by_users().items()}
 
     def members(self) -> Sequence[Member]:
         """Return this process and the workers that it knows of."""

@@ -1,97 +1,174 @@
 """Overrides that users set themselves, through the API: one object of JSON per tenant.
 
 They speak of the metrics-generator and of forwarders, which do not exist here: they are checked, kept and given back,
-so that who manages Tempo by this API can manage this service too.
+so that who manages Tempo by this API can manage this service too. Every process looks again for what others stored, and
+shows it on its status pages and in the merged view.
 """
 
 from __future__ import annotations
 
-import threading
-import zlib
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import orjson
+from prometheus_client import Counter
 
+from storage.errors import StorageError
 from storage.object_store import ObjectMissing, ObjectStore
-from tempo_dask.errors import BadRequest, NotFound, PreconditionFailed
+from tempo_dask.errors import BadRequest, NotFound, PreconditionFailed, QueryFailed
+from tempo_dask.telemetry import REGISTRY
 from tempo_dask.user_overrides_check import check, normal
+from tempo_dask.user_overrides_effect import conflicts, merged
+from tempo_dask.user_overrides_store import Stored, UserOverridesStore
 
 Tree: TypeAlias = dict[str, Any]
 
-#: What a store of local files answers for every version, as Tempo's does.
+#: What a store of local files answers for every version, as Tempo's does; elsewhere the version of nothing.
 NO_VERSION = "0"
+#: How often a change is made again on top of another one, where versions are not told.
+ATTEMPTS = 20
+
+_CONFLICT = (
+    "tenant has conflicting overrides set in runtime config, contact your system administrator to perform changes "
+    "through the API"
+)
+_MODIFIED = "overrides have been modified during request processing, try again"
+
+_NAME = "tempo_overrides_user_configurable_overrides"
+LISTS = Counter(f"{_NAME}_list", "Times that all tenants were listed.", registry=REGISTRY)
+FETCHES = Counter(f"{_NAME}_fetch", "Objects that were read.", registry=REGISTRY)
+FAILED_FETCHES = Counter(f"{_NAME}_fetch_failed", "Objects that could not be read.", registry=REGISTRY)
+FAILED_RELOADS = Counter(f"{_NAME}_reload_failed", "Times that not all could be read.", registry=REGISTRY)
+
+log = logging.getLogger(__name__)
+
+
+def nothing_set(_tenant: str) -> Mapping[str, Any]:
+    """Return no settings."""
+    return {}
 
 
 class UserOverrides:
-    """The objects of all tenants. A store without versions takes every `If-Match`."""
+    """What all tenants have set. A store without versions takes every `If-Match`.
 
-    def __init__(self, store: ObjectStore, *, has_versions: bool) -> None:
-        self._store = store
+    `runtime_of` returns what the settings of a tenant say of the metrics-generator, forwarders and cost attribution;
+    with `refuses_conflicts` users cannot change the overrides of a tenant for whom those say something.
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        *,
+        has_versions: bool,
+        runtime_of: Callable[[str], Mapping[str, Any]] = nothing_set,
+        refuses_conflicts: bool = False,
+    ) -> None:
+        self._store = UserOverridesStore(store)
         self._has_versions = has_versions
-        self._changing = threading.Lock()
+        self._runtime_of = runtime_of
+        self._refuses_conflicts = refuses_conflicts
+        self._seen: dict[str, Stored] = {}
 
     def get(self, tenant: str) -> tuple[Tree, str]:
         """Return what a tenant has set, and its version. Raises NotFound."""
-        try:
-            body = self._store.get(_key(tenant))
-        except ObjectMissing as error:
+        found = self._store.newest(tenant)
+        if found.limits is None:
             msg = f"tenant {tenant} has set nothing"
-            raise NotFound(msg) from error
-        found: Tree = orjson.loads(body)
-        return found, self._version(body)
+            raise NotFound(msg)
+        return found.limits, self._version(found)
 
-    def put(self, tenant: str, body: bytes, if_match: str) -> str:
+    def merged(self, tenant: str) -> tuple[Tree, str]:
+        """Return what holds for a tenant as of the last look, and the version stored. Raises NotFound."""
+        _, version = self.get(tenant)
+        return merged(self.seen().get(tenant, {}), self._runtime_of(tenant)), version
+
+    def seen(self) -> Mapping[str, Tree]:
+        """Return what tenants have set as of the last look."""
+        return {tenant: stored.limits for tenant, stored in list(self._seen.items()) if stored.limits is not None}
+
+    def put(self, tenant: str, body: bytes, if_match: str, *, despite_conflicts: bool = False) -> str:
         """Store what a tenant sets and return its version. Raises BadRequest, PreconditionFailed."""
         limits = read_limits(body)
-        with self._changing:
-            self._require_version(tenant, if_match)
-            return self._put(tenant, limits)
+        self._require_no_conflict(tenant, despite_conflicts)
+        return self._version(self._replace(tenant, if_match, normal(limits)))
 
-    def patch(self, tenant: str, patch: Any) -> tuple[Tree, str]:
-        """Apply a merge patch to what a tenant has set (RFC 7396), and return it with its version."""
+    def patch(self, tenant: str, patch: Any, *, despite_conflicts: bool = False) -> tuple[Tree, str]:
+        """Apply a merge patch to what a tenant has set (RFC 7396), and return it with its version.
+
+        Raises BadRequest, QueryFailed where somebody else changed it at the same time.
+        """
         if not isinstance(patch, dict):
             msg = f"expect {{ or n, but found {orjson.dumps(patch)[:1].decode()}"
             raise BadRequest(msg)
-        with self._changing:
-            merged = merge_patch(self._known(tenant), patch)
-            check(merged)
-            version = self._put(tenant, merged)
-        return normal(merged), version
+        self._require_no_conflict(tenant, despite_conflicts)
+        for _ in range(1 if self._has_versions else ATTEMPTS):
+            known = self._store.newest(tenant)
+            limits = merge_patch(known.limits or {}, patch)
+            check(limits)
+            if stored := self._follow(tenant, known, normal(limits)):
+                return normal(limits), self._version(stored)
+        raise QueryFailed(_MODIFIED)
 
     def delete(self, tenant: str, if_match: str) -> None:
         """Forget what a tenant has set. Raises NotFound where the store tells, PreconditionFailed."""
-        with self._changing:
-            if self._has_versions:
-                self.get(tenant)
-            self._require_version(tenant, if_match)
-            self._store.delete(_key(tenant))
-
-    def _known(self, tenant: str) -> Tree:
-        try:
-            return self.get(tenant)[0]
-        except NotFound:
-            return {}
-
-    def _put(self, tenant: str, limits: Tree) -> str:
-        body = orjson.dumps(normal(limits))
-        self._store.put(_key(tenant), body)
-        self._store.sync([_key(tenant)])
-        return self._version(body)
-
-    def _require_version(self, tenant: str, if_match: str) -> None:
-        if not self._has_versions:
+        if self._has_versions:
+            self.get(tenant)
+        elif self._store.newest(tenant).limits is None:
             return
+        self._replace(tenant, if_match, None)
+
+    def poll(self) -> None:
+        """Look for what was stored since the last look. Raises StorageError; what is known stays."""
+        LISTS.inc()
         try:
-            found = self.get(tenant)[1]
-        except NotFound:
-            found = NO_VERSION
-        if if_match != found:
-            msg = "version does not match"
+            numbers = self._store.numbers()
+            for tenant, number in numbers.items():
+                self._look(tenant, number)
+        except StorageError:
+            FAILED_RELOADS.inc()
+            raise
+
+    def _look(self, tenant: str, number: int) -> None:
+        known = self._seen.get(tenant)
+        if known is not None and known.number >= number:
+            return
+        FETCHES.inc()
+        try:
+            self._seen[tenant] = self._store.read(tenant, number)
+        except ObjectMissing:
+            self._seen[tenant] = self._store.newest(tenant)
+        except StorageError:
+            FAILED_FETCHES.inc()
+            raise
+
+    def _replace(self, tenant: str, if_match: str, limits: Tree | None) -> Stored:
+        """Store something in place of what the client knows. Raises PreconditionFailed."""
+        for _ in range(1 if self._has_versions else ATTEMPTS):
+            known = self._store.newest(tenant)
+            self._require_version(known, if_match)
+            if stored := self._follow(tenant, known, limits):
+                return stored
+        msg = "version does not match"
+        raise PreconditionFailed(msg)
+
+    def _follow(self, tenant: str, known: Stored, limits: Tree | None) -> Stored | None:
+        stored = self._store.follow(tenant, known, limits)
+        if stored is not None:
+            self._seen[tenant] = stored
+        return stored
+
+    def _require_version(self, known: Stored, if_match: str) -> None:
+        if self._has_versions and if_match != self._version(known):
+            msg = "version does not match" if if_match.isdigit() else "version is not valid"
             raise PreconditionFailed(msg)
 
-    def _version(self, body: bytes) -> str:
-        return str(zlib.crc32(body) or 1) if self._has_versions else NO_VERSION
+    def _require_no_conflict(self, tenant: str, despite_conflicts: bool) -> None:
+        if self._refuses_conflicts and not despite_conflicts and conflicts(self._runtime_of(tenant)):
+            raise BadRequest(_CONFLICT)
+
+    def _version(self, stored: Stored) -> str:
+        return str(stored.number) if self._has_versions and stored.limits is not None else NO_VERSION
 
 
 def read_limits(body: bytes) -> Tree:
@@ -132,7 +209,3 @@ def _first_object(body: bytes, error: orjson.JSONDecodeError) -> Any:
         return orjson.loads(body[:end])
     except orjson.JSONDecodeError:
         raise BadRequest(str(error)) from error
-
-
-def _key(tenant: str) -> str:
-    return f"overrides/{tenant}/overrides.json"

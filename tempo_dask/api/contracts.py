@@ -125,6 +125,10 @@ class Status(Protocol):
         """Return where the settings of a tenant come from, and what they are."""
         ...
 
+    def user_overrides(self) -> Mapping[str, str]:
+        """Return what the users of tenants have set, as YAML."""
+        ...
+
     def members(self) -> Sequence[Sequence[str]]:
         """Return who shares the work: id, state, address, what it does."""
         ...
@@ -151,6 +155,10 @@ class NoStatus:
         """Return nothing."""
         return tenant and "", ""
 
+    def user_overrides(self) -> Mapping[str, str]:
+        """Return nothing."""
+        return {}
+
     def members(self) -> Sequence[Sequence[str]]:
         """Return nobody."""
         return ()
@@ -163,11 +171,15 @@ class UserOverrides(Protocol):
         """Return what a tenant has set, and its version."""
         ...
 
-    def put(self, tenant: str, body: bytes, if_match: str) -> str:
+    def merged(self, tenant: str) -> tuple[dict[str, Any], str]:
+        """Return what holds for a tenant, every field written out, and the version of what it has set."""
+        ...
+
+    def put(self, tenant: str, body: bytes, if_match: str, *, despite_conflicts: bool = False) -> str:
         """Replace what a tenant has set, and return its version."""
         ...
 
-    def patch(self, tenant: str, patch: Any) -> tuple[dict[str, Any], str]:
+    def patch(self, tenant: str, patch: Any, *, despite_conflicts: bool = False) -> tuple[dict[str, Any], str]:
         """Merge into what a tenant has set, and return it with its version."""
         ...
 

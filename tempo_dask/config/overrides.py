@@ -141,13 +141,19 @@ class UserClient(TraceStorage):
     confirm_versioning: bool = True
 
 
+class UserApi(Section):
+    """`api`: whether users may change what the settings of their tenant speak of."""
+
+    check_for_conflicting_runtime_overrides: bool = False
+
+
 class UserConfigurable(Section):
     """`user_configurable_overrides`: what users may set through the API; `client` says where it is kept."""
 
     enabled: bool = False
     poll_interval: Duration = timedelta(minutes=1)
     client: UserClient = UserClient()
-    api: Mapping[str, Any] = Field(default_factory=dict)
+    api: UserApi = UserApi()
 
 
 class Overrides(Section):

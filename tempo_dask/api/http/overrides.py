@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -13,7 +14,8 @@ from tempo_dask.api.http.handler import JSON, TempoHandler
 from tempo_dask.errors import BadRequest, NotFound, PreconditionFailed, PreconditionRequired, QueryFailed
 
 _SKIP_CHECK = "skip-conflicting-overrides-check"
-_BOOLEANS = frozenset({"1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"})
+_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+_FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
 
 class OverridesHandler(TempoHandler):
@@ -41,25 +43,23 @@ class OverridesHandler(TempoHandler):
         if scope not in ("api", "merged"):
             msg = f'unknown scope "{scope}", valid options are api and merged'
             raise BadRequest(msg)
-        found = await asyncio.to_thread(self._overrides.get, self.api.tenant)
-        self._say_limits(*found)
+        verb = self._overrides.get if scope == "api" else self._overrides.merged
+        self._say_limits(*await asyncio.to_thread(verb, self.api.tenant))
 
     async def _post(self) -> None:
-        self._check_switch()
-        version = await asyncio.to_thread(
-            self._overrides.put, self.api.tenant, self.request.body, self._required_version()
-        )
+        put = partial(self._overrides.put, despite_conflicts=self._despite_conflicts())
+        version = await asyncio.to_thread(put, self.api.tenant, self.request.body, self._required_version())
         self.set_header("ETag", version)
         self.say_nothing(HTTPStatus.OK)
 
     async def _patch(self) -> None:
-        self._check_switch()
+        apply = partial(self._overrides.patch, despite_conflicts=self._despite_conflicts())
         try:
             patch = orjson.loads(self.request.body)
         except orjson.JSONDecodeError as error:
             msg = "Invalid JSON Patch"
             raise QueryFailed(msg) from error
-        self._say_limits(*await asyncio.to_thread(self._overrides.patch, self.api.tenant, patch))
+        self._say_limits(*await asyncio.to_thread(apply, self.api.tenant, patch))
 
     async def _delete(self) -> None:
         await asyncio.to_thread(self._overrides.delete, self.api.tenant, self._required_version())
@@ -76,10 +76,13 @@ class OverridesHandler(TempoHandler):
             raise PreconditionRequired(msg)
         return version
 
-    def _check_switch(self) -> None:
-        if _SKIP_CHECK in self.request.query_arguments and self.get_query_argument(_SKIP_CHECK) not in _BOOLEANS:
+    def _despite_conflicts(self) -> bool:
+        """Return whether a change is made although an operator's settings speak of the same. Raises BadRequest."""
+        text = self.get_query_argument(_SKIP_CHECK, "false")
+        if text not in _TRUE | _FALSE:
             msg = f"could not parse {_SKIP_CHECK}, must be a boolean value"
             raise BadRequest(msg)
+        return text in _TRUE
 
     def _say_limits(self, limits: dict[str, Any], version: str) -> None:
         self.set_header("ETag", version)

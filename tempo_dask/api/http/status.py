@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 from html import escape
 from http import HTTPStatus
 
+from tempo_dask.api.contracts import Status
 from tempo_dask.api.http.handler import TempoHandler
 from tempo_dask.api.tables import draw_table
 
 _PLAIN = "text/plain"
 _HTML = "text/html"
 _MODES = ("", "diff", "defaults")
+_MARK = "&#10003;"
 
 
 class StatusHandler(TempoHandler):
@@ -78,19 +80,33 @@ class OverridesPage(TempoHandler):
 
     async def answer(self, *path: str) -> None:
         """Answer the tenants with overrides of their own, or what holds for one tenant."""
-        status = self.api.status
-        if path:
-            source, text = status.overrides_of(path[0])
-            body = (
-                f"<p>Showing overrides for tenant: <strong>{escape(path[0])}</strong></p>"
-                f"<h3>Runtime overrides</h3><p>Source of runtime overrides: <strong>{escape(source)}</strong></p>"
-                f"<pre><code>{escape(text)}</code></pre>"
-            )
-            self.say(_page("Overrides: tenant", body), f"{_HTML}; charset=utf-8")
-            return
-        rows = [f'<tr><td><a href="overrides/{escape(t)}">{escape(t)}</a></td></tr>' for t in status.overridden()]
-        table = f"<table border=1 cellpadding=5><tr><th>Tenant</th></tr>{''.join(rows)}</table>"
-        self.say(_page("Overrides: tenants", table), f"{_HTML}; charset=utf-8")
+        page = _overrides_of(self.api.status, path[0]) if path else _overridden(self.api.status)
+        self.say(page, f"{_HTML}; charset=utf-8")
+
+
+def _overridden(status: Status) -> str:
+    """Return a table of tenants, with who has set something: an operator, users, or both."""
+    operators, users = set(status.overridden()), status.user_overrides().keys()
+    rows = "".join(
+        f'<tr><td><a href="overrides/{escape(tenant)}">{escape(tenant)}</a></td>'
+        f"<td>{_MARK * (tenant in operators)}</td><td>{_MARK * (tenant in users)}</td></tr>"
+        for tenant in sorted(operators | users)
+    )
+    titles = "<tr><th>Tenant</th><th>Runtime overrides</th><th>User-configurable overrides</th></tr>"
+    return _page("Overrides: tenants", f"<table border=1 cellpadding=5>{titles}{rows}</table>")
+
+
+def _overrides_of(status: Status, tenant: str) -> str:
+    """Return both layers of a tenant's settings."""
+    source, text = status.overrides_of(tenant)
+    users = status.user_overrides().get(tenant, "No user-configurable overrides set")
+    body = (
+        f"<p>Showing overrides for tenant: <strong>{escape(tenant)}</strong></p>"
+        f"<h3>User-configurable overrides</h3><pre><code>{escape(users)}</code></pre>"
+        f"<h3>Runtime overrides</h3><p>Source of runtime overrides: <strong>{escape(source)}</strong></p>"
+        f"<pre><code>{escape(text)}</code></pre>"
+    )
+    return _page("Overrides: tenant", body)
 
 
 class UsageStatsHandler(TempoHandler):
