@@ -45,14 +45,20 @@ def load_files(
 
 
 def send_requests(
-    requests: Iterable[ExportRequest], total: int, url: str, *, connections: int = 4, quiet: bool = False
+    requests: Iterable[ExportRequest],
+    total: int,
+    url: str,
+    *,
+    connections: int = 4,
+    tenant: str = "",
+    quiet: bool = False,
 ) -> LoadReport:
     """Send requests under a progress bar whose end is at the position `total`; return what became of them."""
     tally = _Tally()
     with _progress(quiet) as progress:
         task = progress.add_task("loading", total=total, spans=0)
         try:
-            with OtlpClient(url, connections) as client:
+            with OtlpClient(url, connections, tenant) as client:
                 for request, wrong in client.send_all(requests):
                     tally.count(request, wrong)
                     progress.update(task, completed=tally.position, spans=tally.spans)

@@ -56,15 +56,19 @@ class Answer:
 
 
 class OtlpClient:
-    """Keeps up to `connections` connections to one endpoint. Use as a context manager; leaving it ends every wait."""
+    """Keeps up to `connections` connections to one endpoint. Use as a context manager; leaving it ends every wait.
 
-    def __init__(self, url: str, connections: int = 4) -> None:
+    A `tenant` that is named goes into `X-Scope-OrgID`.
+    """
+
+    def __init__(self, url: str, connections: int = 4, tenant: str = "") -> None:
         self.endpoint = url.rstrip("/").removesuffix(TRACES_PATH)
         parts = urlsplit(self.endpoint)
         if parts.scheme not in {"http", "https"} or parts.hostname is None:
             raise Unreachable(f"{url}: expected an address such as http://127.0.0.1:4318")
         self._parts = parts
         self._connections = connections
+        self._headers = {"X-Scope-OrgID": tenant} if tenant else {}
         self._idle: SimpleQueue[HTTPConnection] = SimpleQueue()
         self._stopped = Event()
         self._has_answered = False
@@ -118,7 +122,8 @@ class OtlpClient:
         try:
             with self._connection() as connection:
                 path = self._parts.path + TRACES_PATH
-                connection.request("POST", path, request.body, {"Content-Type": request.content_type})
+                headers = {"Content-Type": request.content_type, **self._headers}
+                connection.request("POST", path, request.body, headers)
                 response = connection.getresponse()
                 answer = Answer(response.status, response.read(), _retry_after_s(response.getheader("Retry-After")))
         except (OSError, HTTPException) as error:

@@ -1,4 +1,4 @@
-"""The command line: `tempo-dask serve`, `load`, `blocks`, `explain`, `traceql` and `version`."""
+"""The command line: `tempo-dask serve`, `load`, `bench`, `blocks`, `explain`, `traceql` and `version`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from tempo_dask.cli import blocks, traceql
+from tempo_dask.cli import bench, blocks, traceql
 from tempo_dask.cli.explain import explained
 from tempo_dask.cli.flags import ALL_TARGETS, is_flags, read_flags
 from tempo_dask.config import file as config
@@ -31,6 +31,7 @@ Tempo data source at port 3200.""",
 )
 app.add_typer(blocks.app, name="blocks")
 app.add_typer(traceql.app, name="traceql")
+app.command("bench", epilog=bench.EPILOG)(bench.bench)
 
 _SERVE_EPILOG = """**Examples**
 
