@@ -13,7 +13,7 @@ install: $(STAMP) ## build .venv with everything to serve and to test, kernels c
 
 $(STAMP): setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[notebook,cluster,test,dev]'
+	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -e '.[notebook,cluster,test,dev]'
 	$(BIN)/python -m tempo_dask.kernels
 	@touch $(STAMP)
 
