@@ -23,6 +23,7 @@ from storage.block.reader import Block
 from storage.chunk import Chunk
 from storage.columns import ScanSource
 from storage.merge import merge
+from tempo_dask.bench.shapes import METRICS
 from tempo_dask.demo.shop import generate
 from tempo_dask.engine.engine import Engine
 from tempo_dask.engine.local import LocalExecutor
@@ -56,28 +57,28 @@ class Asked:
 _STEP = "epoch_ns(start) // {step}"
 _BUCKET = "ceil(log2(greatest(duration_ns, 2)))"
 ASKED = (
-    Asked("rate", "{ } | rate()", {"spans": ["start"]}, f"SELECT {_STEP}, count(*) FROM spans GROUP BY ALL"),
+    Asked("rate", METRICS["rate"].query, {"spans": ["start"]}, f"SELECT {_STEP}, count(*) FROM spans GROUP BY ALL"),
     Asked(
         "rate by service",
-        "{ } | rate() by (resource.service.name)",
+        METRICS["rate by service"].query,
         {"spans": ["start", "resource"]},
         f"SELECT {_STEP}, resource, count(*) FROM spans GROUP BY ALL",
     ),
     Asked(
         "rate by name",
-        "{ } | rate() by (name)",
+        METRICS["rate by name"].query,
         {"spans": ["start", "name"]},
         f"SELECT {_STEP}, name, count(*) FROM spans GROUP BY ALL",
     ),
     Asked(
         "rate by span attribute",
-        "{ } | rate() by (span.http.method)",
+        METRICS["rate by span attribute"].query,
         {"spans": ["start", "span.http.method::str"]},
         f'SELECT {_STEP}, "span.http.method::str", count(*) FROM spans GROUP BY ALL',
     ),
     Asked(
         "p50, p90, p99 by service",
-        "{ } | quantile_over_time(duration, .5, .9, .99) by (resource.service.name)",
+        METRICS["p50, p90, p99 by service"].query,
         {"spans": ["start", "resource", "duration_ns"]},
         f"SELECT {_STEP}, resource, {_BUCKET}, count(*) FROM spans GROUP BY ALL",
     ),
@@ -89,16 +90,16 @@ ASKED = (
     ),
     Asked(
         "histogram",
-        "{ } | histogram_over_time(duration)",
+        METRICS["histogram"].query,
         {"spans": ["start", "duration_ns"]},
         f"SELECT {_STEP}, {_BUCKET}, count(*) FROM spans GROUP BY ALL",
     ),
     Asked(
         "structural",
-        "{ kind = server } >> { status = error } | rate()",
+        METRICS["structural"].query,
         {"spans": ["start", "kind", "status", "nested_left", "nested_right", "nested_parent"]},
     ),
-    Asked("compare", "{ } | compare({ status = error })", {}),
+    Asked("compare", METRICS["compare"].query, {}),
 )
 PANELS = (
     "{ } | rate()",

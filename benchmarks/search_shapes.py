@@ -1,4 +1,4 @@
-"""The shapes of searches that are measured: in TraceQL, as columns that must be read, and in SQL where that can say it.
+"""The shapes of searches that are measured: the suite's, with the columns they must read and, where it can say it, SQL.
 
 The SQL finds the newest twenty traces with a match and counts their matches; a trace's number rises with its start.
 """
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from storage.columns import TableName
+from tempo_dask.bench.shapes import SEARCHES
 
 _NEWEST = "SELECT trace, count(*) FROM spans WHERE {where} GROUP BY trace ORDER BY trace DESC LIMIT 20"
 _RESOURCES = "resource IN (SELECT file_row_number FROM resources WHERE %s)"
@@ -25,10 +26,14 @@ class Shape:
     """A search; `where` is the SQL of its condition, empty where SQL says it too differently to compare."""
 
     name: str
-    query: str
     columns: Mapping[TableName, tuple[str, ...]] = field(default_factory=dict)
     where: str = ""
     sql: str = _NEWEST
+
+    @property
+    def query(self) -> str:
+        """The TraceQL: that of the suite."""
+        return SEARCHES[self.name].query
 
     @property
     def statement(self) -> str:
@@ -44,91 +49,76 @@ SERVICE = "resource.service.name::str"
 SHAPES = (
     Shape(
         "service",
-        '{ resource.service.name = "cart" }',
         {**_spans("resource"), "resources": (SERVICE,)},
         _RESOURCES % f"\"{SERVICE}\" = 'cart'",
     ),
     Shape(
         "service and status",
-        '{ resource.service.name = "cart" && status = error }',
         {**_spans("resource", "status"), "resources": (SERVICE,)},
         "status = 2 AND " + _RESOURCES % f"\"{SERVICE}\" = 'cart'",
     ),
-    Shape("status", "{ status = error }", _spans("status"), "status = 2"),
-    Shape("absent attribute", '{ span.nothing = "x" }'),
-    Shape("absent value", '{ span.http.method = "BREW" }', {}, "\"span.http.method::str\" = 'BREW'"),
-    Shape("duration", "{ duration > 500ms }", _spans("duration_ns"), "duration_ns > 500000000"),
+    Shape("status", _spans("status"), "status = 2"),
+    Shape("absent attribute"),
+    Shape("absent value", {}, "\"span.http.method::str\" = 'BREW'"),
+    Shape("duration", _spans("duration_ns"), "duration_ns > 500000000"),
     Shape(
         "attribute and duration",
-        '{ span.http.method = "POST" && duration > 50ms }',
         _spans("span.http.method::str", "duration_ns"),
         "\"span.http.method::str\" = 'POST' AND duration_ns > 50000000",
     ),
     Shape(
         "range of floats",
-        "{ span.db.cache_hit_ratio < 0.5 }",
         _spans("span.db.cache_hit_ratio::float"),
         '"span.db.cache_hit_ratio::float" < 0.5',
     ),
-    Shape("regex of names", '{ name =~ ".*[Cc]art.*" }', _spans("name"), "regexp_full_match(name, '.*[Cc]art.*')"),
+    Shape("regex of names", _spans("name"), "regexp_full_match(name, '.*[Cc]art.*')"),
     Shape(
         "regex of statements",
-        '{ span.db.statement =~ ".*orders.*status.*" }',
         _spans("span.db.statement::str"),
         "regexp_full_match(\"span.db.statement::str\", '.*orders.*status.*')",
     ),
-    Shape(
-        "regex of ids", '{ span.user.id =~ ".*ff.*" }', _spans("span.user.id::str"), "\"span.user.id::str\" ~ '.*ff.*'"
-    ),
+    Shape("regex of ids", _spans("span.user.id::str"), "\"span.user.id::str\" ~ '.*ff.*'"),
     Shape(
         "unscoped",
-        "{ .http.status_code = 503 }",
         _spans("span.http.status_code::int"),
         '"span.http.status_code::int" = 503',
     ),
     Shape(
         "descendants",
-        "{ kind = server } >> { status = error }",
         _spans("kind", "status", "nested_left", "nested_right", "nested_parent"),
         "a.kind = 2 AND b.status = 2",
         _BELOW,
     ),
     Shape(
         "children",
-        "{ kind = client } > { kind = server && status = error }",
         _spans("kind", "status", "nested_left", "nested_right", "nested_parent"),
         "a.kind = 3 AND b.kind = 2 AND b.status = 2",
         _CHILD,
     ),
     Shape(
         "ancestors",
-        "{ status = error } << { kind = server }",
         _spans("kind", "status", "nested_left", "nested_right", "nested_parent"),
     ),
     Shape(
         "count",
-        "{ status = error } | count() > 2",
         _spans("status"),
         "status = 2",
         _NEWEST.replace("ORDER BY", "HAVING count(*) > 2 ORDER BY"),
     ),
     Shape(
         "mean of durations",
-        "{ kind = client } | avg(duration) > 100ms",
         _spans("kind", "duration_ns"),
         "kind = 3",
         _NEWEST.replace("ORDER BY", "HAVING avg(duration_ns) > 100000000 ORDER BY"),
     ),
-    Shape("by name", "{ status = error } | by(name) | count() > 1", _spans("status", "name")),
+    Shape("by name", _spans("status", "name")),
     Shape(
         "events",
-        '{ event.exception.type = "TimeoutError" }',
         {**_spans(), "events": ("span", "event.exception.type::str")},
     ),
     Shape(
         "root and duration of traces",
-        '{ rootServiceName = "frontend" && traceDuration > 1s }',
         {"traces": ("root_service", "start", "end", "span_count")},
     ),
-    Shape("most recent", "{ }"),
+    Shape("most recent"),
 )
