@@ -177,9 +177,13 @@ def serve_flags(arguments: Sequence[str]) -> None:
 
 
 def run_server(settings: config.Config, data_dir: Path, scheduler: str, *, check_only: bool = False) -> None:
-    """Serve, or say only that the configuration can be used."""
+    """Serve, or say only that the configuration can be used; then a warning is an error."""
     for key in settings.without_effect:
         typer.echo(f"note: {key} has no effect here", err=True)
+    for text in settings.warnings:
+        typer.echo(f"warning: {text}", err=True)
+    if check_only and settings.warnings:
+        raise typer.Exit(1)
     if not check_only:
         # Imported when it is needed: a second's worth of libraries that the other commands do without.
         importlib.import_module("tempo_dask.service").serve(settings, data_dir, scheduler)

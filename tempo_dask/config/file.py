@@ -16,6 +16,7 @@ import yaml
 from pydantic import PositiveInt, PrivateAttr, ValidationError
 
 from tempo_dask.config.accepted import without_effect, without_keys
+from tempo_dask.config.checks import refusals, warnings
 from tempo_dask.config.cluster import ClusterSection
 from tempo_dask.config.compactor import Compactor
 from tempo_dask.config.overrides import Overrides
@@ -81,15 +82,22 @@ class Config(Section):
     tracing: Tracing = Tracing()
 
     _without_effect: tuple[str, ...] = PrivateAttr(default=())
+    _warnings: tuple[str, ...] = PrivateAttr(default=())
 
     @property
     def without_effect(self) -> tuple[str, ...]:
         """The keys of the file that Tempo has and that mean nothing here."""
         return self._without_effect
 
-    def noting(self, without_effect: tuple[str, ...]) -> Config:
-        """Return the same, which knows keys that mean nothing here."""
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What in the file is probably not meant."""
+        return self._warnings
+
+    def noting(self, without_effect: tuple[str, ...], warnings: tuple[str, ...]) -> Config:
+        """Return the same, which knows keys that mean nothing here, and what is to be warned of."""
         self._without_effect = without_effect
+        self._warnings = warnings
         return self
 
 
@@ -139,7 +147,11 @@ def parse(text: str, flags: Mapping[str, Any] | None = None) -> Config:
         document = yaml.safe_load(text)
         ignored = tuple(without_effect(document, Config))
         kept = without_keys(document, frozenset(ignored))
-        return Config.model_validate(_merged(kept, flags or {})).noting(ignored)
+        config = Config.model_validate(_merged(kept, flags or {}))
+        whole = _merged(document, flags or {})
+        if refused := refusals(whole):
+            raise ConfigError("\n".join(refused))
+        return config.noting(ignored, tuple(warnings(whole)))
     except yaml.YAMLError as error:
         msg = f"yaml: {error}"
         raise ConfigError(msg) from error

@@ -5,11 +5,23 @@ A protocol is served where its key stands, with or without a value.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import PositiveInt, model_validator
+from pydantic import AfterValidator, PositiveInt, model_validator
 
-from tempo_dask.config.section import Section, split_address
+from tempo_dask.config.section import ConfigError, Section, split_address
+
+
+def _require_address(text: str) -> str:
+    try:
+        split_address(text)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+    return text
+
+
+#: HOST:PORT
+Address = Annotated[str, AfterValidator(_require_address)]
 
 
 class KeysCount(Section):
@@ -26,7 +38,7 @@ class KeysCount(Section):
 class Grpc(Section):
     """A protocol over gRPC."""
 
-    endpoint: str
+    endpoint: Address
     max_recv_msg_size_mib: PositiveInt = 16
     include_metadata: bool = True  # the tenant's header is always looked at
 
@@ -34,7 +46,7 @@ class Grpc(Section):
 class Http(Section):
     """A protocol over HTTP."""
 
-    endpoint: str
+    endpoint: Address
     max_request_body_size: PositiveInt = 20 << 20
     include_metadata: bool = True
 
@@ -42,7 +54,7 @@ class Http(Section):
 class Udp(Section):
     """A protocol of datagrams."""
 
-    endpoint: str
+    endpoint: Address
     queue_size: PositiveInt = 1000  # datagrams that wait; what comes on top is lost
     max_packet_size: PositiveInt = 65_000
     workers: PositiveInt = 10  # one does here, for datagrams are committed in groups
@@ -52,44 +64,44 @@ class Udp(Section):
 class OtlpGrpc(Grpc):
     """`otlp.protocols.grpc`."""
 
-    endpoint: str = "localhost:4317"
+    endpoint: Address = "localhost:4317"
 
 
 class OtlpHttp(Http):
     """`otlp.protocols.http`."""
 
-    endpoint: str = "localhost:4318"
+    endpoint: Address = "localhost:4318"
     traces_url_path: str = "/v1/traces"
 
 
 class JaegerGrpc(Grpc):
     """`jaeger.protocols.grpc`."""
 
-    endpoint: str = "localhost:14250"
+    endpoint: Address = "localhost:14250"
 
 
 class JaegerThriftHttp(Http):
     """`jaeger.protocols.thrift_http`."""
 
-    endpoint: str = "localhost:14268"
+    endpoint: Address = "localhost:14268"
 
 
 class JaegerThriftCompact(Udp):
     """`jaeger.protocols.thrift_compact`."""
 
-    endpoint: str = "localhost:6831"
+    endpoint: Address = "localhost:6831"
 
 
 class JaegerThriftBinary(Udp):
     """`jaeger.protocols.thrift_binary`."""
 
-    endpoint: str = "localhost:6832"
+    endpoint: Address = "localhost:6832"
 
 
 class Zipkin(Http):
     """`zipkin`."""
 
-    endpoint: str = "localhost:9411"
+    endpoint: Address = "localhost:9411"
     parse_string_tags: bool = False
 
 
