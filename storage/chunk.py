@@ -72,9 +72,10 @@ class Chunk(ScanSource):
         """Return the rows of one unit of a column."""
         source = self.tables.table(table)
         field = SERVICE_COLUMNS.get(name) if table == "traces" else None
-        if field is None and name not in source.column_names:
+        at = source.schema.get_field_index("services" if field else name)  # quicker than a list of all names
+        if at < 0:
             return None
-        array = single_chunk(source.column("services" if field else name))
+        array = single_chunk(source.column(at))
         if table in {"resources", "scopes"}:
             return array
         bounds = self.meta.units[unit]

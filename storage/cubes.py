@@ -23,7 +23,7 @@ import zarr
 log = logging.getLogger(__name__)
 
 #: Named in each path, so that cubes of another form are not read.
-FORMAT = 1
+FORMAT = 2
 _NOTE = "note"
 
 

@@ -47,6 +47,21 @@ class Remembered(Generic[K, T]):
                 self.misses += 1
         return self._make(key, mine, make) if promised is None else promised.result()
 
+    def get(self, key: K) -> T | None:
+        """Return the result of a key, None where it is not known."""
+        with self._lock:
+            kept = self._results.get(key)
+            if kept is None:
+                return None
+            self._results.move_to_end(key)
+            return kept[0]
+
+    def put(self, key: K, result: T) -> None:
+        """Keep a result that was made elsewhere."""
+        with self._lock:
+            self.used -= self._results.pop(key, (result, 0))[1]
+            self._keep(key, result)
+
     def _make(self, key: K, promise: Future[T], make: Callable[[], T]) -> T:
         try:
             result = make()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 from lark import Lark
@@ -19,6 +19,8 @@ from traceql.syntax_error import describe
 # Deep trees break every recursive function on them, not only ours. Chains of `&&` and `||`, pipelines and parentheses
 # add no depth.
 MAX_DEPTH = 128
+# Trees of texts up to this many characters are remembered: dashboards ask the same again and again.
+MOST_REMEMBERED = 4_096
 
 
 @cache
@@ -37,7 +39,15 @@ def grammar() -> Lark:
 
 
 def parse(text: str) -> Query:
-    """The tree of a query. Raises ParseError for a text that is none; types and values are checked by `validate`."""
+    """The tree of a query. Raises ParseError for a text that is none; types and values are checked by `validate`.
+
+    The same text mostly gives the same tree, which nobody changes.
+    """
+    return _checked(text) if len(text) <= MOST_REMEMBERED else _checked.__wrapped__(text)
+
+
+@lru_cache(maxsize=512)
+def _checked(text: str) -> Query:
     query = _parsed(text)
     if isinstance(query, ParseError):
         raise query  # here, so that no parser's state hangs on it as its context when it travels to another process

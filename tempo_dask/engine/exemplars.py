@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tempo_dask.engine.results import Exemplar
-from tempo_dask.physical.exemplars import Candidates, ShownExemplar, ShownExemplars
+from tempo_dask.physical.exemplars import Candidates
 from tempo_dask.physical.groups import LabelSet
+from tempo_dask.physical.shown_exemplars import ShownExemplar, ShownExemplars
 from tempo_dask.plan.nodes import TimeSeries
 from traceql import shown
 from traceql.ast import AttributeReference
@@ -19,9 +20,11 @@ ByLabels = Mapping[LabelSet, Sequence[Exemplar]]
 def answered_exemplars(chosen: Candidates, found: ShownExemplars, series: TimeSeries) -> ByLabels:
     """Return the exemplars of each label set, in order of time; their value is what the span itself has."""
     by_labels: dict[LabelSet, list[Exemplar]] = {}
+    known = {attribute for span in found.values() for attribute, _ in span.attributes}
+    names = {attribute: shown(attribute) for attribute in known}
     for candidate in chosen:
         span = found[candidate.place]
-        pairs = ((shown(attribute), value) for attribute, value in span.attributes)
+        pairs = ((names[attribute], value) for attribute, value in span.attributes)
         labels = (("trace:id", span.trace_id.hex().lstrip("0")), *pairs)
         exemplar = Exemplar(labels, _value(span, series.aggregate.operand), candidate.start_ns)
         by_labels.setdefault(candidate.labels, []).append(exemplar)

@@ -20,6 +20,9 @@ Partial = TypeVar("Partial")
 #: Tasks of a graph per thread: enough to even out their lengths, few enough to cost nothing.
 _TASKS_PER_THREAD = 2
 
+#: Partial results that a share holds before they are combined: together they cost less than one by one.
+_MOST_PARTIALS = 8
+
 
 @dataclass(frozen=True, slots=True)
 class _Share(Generic[Task, Partial]):
@@ -30,12 +33,14 @@ class _Share(Generic[Task, Partial]):
     cancelled: threading.Event
 
     def __call__(self) -> Partial:
-        done = self.work.combine(())
+        work, done = self.work, list[Partial]()
         with cancelled_by(self.cancelled.is_set):
             for place in self.places:
                 check_cancelled()
-                done = self.work.combine([done, self.work.chunk(place, self.work.tasks[place])])
-        return done
+                done.append(work.chunk(place, work.tasks[place]))
+                if len(done) > _MOST_PARTIALS:
+                    done = [work.combine(done)]
+        return work.combine(done)
 
 
 @dataclass(slots=True)
@@ -64,13 +69,19 @@ class LocalExecutor:
         stop = cancelled if cancelled is not None else threading.Event()
         found = work.combine(())
         for wave in self._waves(work):
-            shares = self.graph_size(len(wave))
-            graph = {("share", n): (_Share(work, wave[n::shares], stop),) for n in range(shares)}
-            parts = cast("list[Partial]", dask.threaded.get(graph, list(graph), pool=self._scanners))
-            found = work.combine([found, *parts])
+            count = self.graph_size(len(wave))
+            shares = [_Share(work, wave[n::count], stop) for n in range(count)]
+            found = work.combine([found, *self._done(shares)])
             if work.is_complete is not None and work.is_complete(found, work.tasks[wave.stop :]):
                 break
         return found
+
+    def _done(self, shares: Sequence[_Share[Task, Partial]]) -> Sequence[Partial]:
+        """Return what the shares find, in their order."""
+        if len(shares) == 1:  # no graph to run
+            return [self._scanners.submit(shares[0]).result()]
+        graph = {("share", number): (share,) for number, share in enumerate(shares)}
+        return cast("list[Partial]", dask.threaded.get(graph, list(graph), pool=self._scanners))
 
     def graph_size(self, tasks: int) -> int:
         """Return how many shares so many tasks are dealt out to."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from tempo_dask.engine.compared import compared_series
 from tempo_dask.engine.executors import Executor
@@ -12,15 +13,19 @@ from tempo_dask.engine.exemplars import ByLabels, answered_exemplars
 from tempo_dask.engine.results import Series
 from tempo_dask.engine.series import finished_series
 from tempo_dask.physical.cells import answerable
-from tempo_dask.physical.exemplars import choose, exemplar_work
 from tempo_dask.physical.metric_compare import ComparePartial, compare_work
 from tempo_dask.physical.metric_functions import metric_function
 from tempo_dask.physical.series import SeriesPartial, series_work, with_zeros
+from tempo_dask.physical.shown_exemplars import ShownExemplars, choose, exemplar_work
+from tempo_dask.physical.unit_runs import UnitRun
 from tempo_dask.physical.units import ScanUnit, Shard
 from tempo_dask.physical.work import PartitionWork
 from tempo_dask.plan.nodes import Comparison, Plan, TimeSeries
 
 Found = TypeVar("Found", bound="Inspected")
+
+#: What a task looks at.
+Scanned: TypeAlias = ScanUnit | UnitRun
 
 
 class Inspected(Protocol):
@@ -36,8 +41,8 @@ class Question(Protocol[Found]):
     """One metrics stage over the spans that pass its plan."""
 
     @property
-    def work(self) -> PartitionWork[ScanUnit, Found]:
-        """The work that finds what is asked."""
+    def work(self) -> PartitionWork[Any, Found]:
+        """The work that finds what is asked; its tasks are `Scanned`."""
         ...
 
     def series(self, found: Found) -> Sequence[Series]:
@@ -68,7 +73,7 @@ class _OverTime(Question[SeriesPartial]):
 
     plan: Plan
     output: TimeSeries
-    work: PartitionWork[ScanUnit, SeriesPartial]
+    work: PartitionWork[UnitRun, SeriesPartial]
 
     def series(self, found: SeriesPartial) -> Sequence[Series]:
         """Return the series of what was found, without exemplars."""
@@ -77,11 +82,14 @@ class _OverTime(Question[SeriesPartial]):
     async def answer(self, found: SeriesPartial, executor: Executor) -> Sequence[Series]:
         """Return the series of all that was found, with what is shown of their exemplars."""
         shown = await executor.run(exemplar_work(self.plan, found.exemplars, self.work.tasks))
-        return self._finished(found, answered_exemplars(choose(found.exemplars, shown), shown, self.output))
+        return await asyncio.to_thread(self._with_exemplars, found, shown)
 
     def is_cut(self, found: SeriesPartial) -> bool:
         """Return whether there were more groups than an answer has room for."""
         return answerable(metric_function(self.output), found.cells, self.output.step_count).is_cut
+
+    def _with_exemplars(self, found: SeriesPartial, shown: ShownExemplars) -> Sequence[Series]:
+        return self._finished(found, answered_exemplars(choose(found.exemplars, shown), shown, self.output))
 
     def _finished(self, found: SeriesPartial, exemplars: ByLabels) -> Sequence[Series]:
         return (
@@ -104,7 +112,7 @@ class _Compared(Question[ComparePartial]):
 
     async def answer(self, found: ComparePartial, executor: Executor) -> Sequence[Series]:  # noqa: ARG002  # as others
         """Return the series of all that was found."""
-        return compared_series(found, self.output)
+        return await asyncio.to_thread(compared_series, found, self.output)
 
     def is_cut(self, found: ComparePartial) -> bool:  # noqa: ARG002  # as others
         """Return False: the values that are shown are the most frequent ones anyway."""

@@ -10,17 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from tempo_dask.engine.executors import Executor
-from tempo_dask.engine.metric_questions import Found, Question, question
+from tempo_dask.engine.metric_questions import Found, Question, Scanned, question
+from tempo_dask.engine.query_texts import understood
 from tempo_dask.engine.requests import RangeRequest
 from tempo_dask.engine.results import QueryMetrics, RangeResult, Series
 from tempo_dask.engine.second_stages import apply_second_stages
 from tempo_dask.engine.series_arithmetic import combined
 from tempo_dask.engine.sources import SnapshotProvider, shards_of
 from tempo_dask.engine.waves import in_waves
-from tempo_dask.physical.units import ScanUnit, Shard
+from tempo_dask.physical.units import Shard
 from tempo_dask.plan.build import build_metrics
 from tempo_dask.plan.nodes import MetricsPlan, SeriesPlan, TimeRange
-from traceql import parse, require_valid, simplify
 
 _TOO_MANY = (
     "Response exceeds maximum series limit of {}, a partial response is returned. "
@@ -69,10 +69,9 @@ class _Answer:
 
 
 async def _planned(request: RangeRequest, sources: SnapshotProvider) -> tuple[MetricsPlan, tuple[Shard, ...]]:
-    query = parse(request.query)
-    require_valid(query)
+    query = understood(request.query)
     window = TimeRange(request.start_ns, request.end_ns)
-    plan = build_metrics(simplify(query), window, request.step_ns, request.exemplars)
+    plan = build_metrics(query, window, request.step_ns, request.exemplars)
     return plan, await shards_of(sources, request.tenant)
 
 
@@ -93,9 +92,9 @@ def _answered(plan: SeriesPlan, asked: Question[Found], found: Found, series: Se
     return _Answer(apply_second_stages(plan.second, series), cost, asked.is_cut(found))
 
 
-def _settled(waiting: Sequence[ScanUnit], request: RangeRequest) -> int:
-    """Return the time after which no span of the units that wait starts, on the edge of an interval."""
-    newest_ns = max((unit.meta.end_ns for unit in waiting), default=request.start_ns)
+def _settled(waiting: Sequence[Scanned], request: RangeRequest) -> int:
+    """Return the time after which no span of the tasks that wait starts, on the edge of an interval."""
+    newest_ns = max((task.end_ns for task in waiting), default=request.start_ns)
     steps = -((request.start_ns - newest_ns) // request.step_ns)
     return request.start_ns + max(steps, 0) * request.step_ns
 
@@ -117,9 +116,9 @@ def _result(request: RangeRequest, answer: _Answer) -> RangeResult:
     return RangeResult(times_ns, answer.series[: request.max_series], answer.metrics, message)
 
 
-def _cost(units: Sequence[ScanUnit], inspected_spans: int) -> QueryMetrics:
-    blocks = len({unit.source.meta.id for unit in units})
-    jobs = len(units)
+def _cost(tasks: Sequence[Scanned], inspected_spans: int) -> QueryMetrics:
+    blocks = len({task.source.meta.id for task in tasks})
+    jobs = len(tasks)
     return QueryMetrics(inspected_spans=inspected_spans, total_blocks=blocks, total_jobs=jobs, completed_jobs=jobs)
 
 

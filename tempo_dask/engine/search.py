@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from tempo_dask.engine.executors import Executor
+from tempo_dask.engine.query_texts import understood
 from tempo_dask.engine.requests import SearchRequest
 from tempo_dask.engine.results import FoundSpan, FoundTrace, QueryMetrics, SearchResult, SpanSet
 from tempo_dask.engine.sources import SnapshotProvider, shards_of
@@ -22,7 +23,6 @@ from tempo_dask.plan.build import build_search
 from tempo_dask.plan.build_tags import build_tag_search
 from tempo_dask.plan.nodes import NewestTraces, Plan, TimeRange
 from tempo_dask.plan.optimize import optimize
-from traceql import parse, require_valid, simplify
 from traceql.ast import Intrinsic
 from traceql.attributes import IntrinsicKind
 
@@ -82,9 +82,7 @@ def _plan(request: SearchRequest, newest: NewestTraces) -> Plan:
     window = TimeRange(request.window.start_ns, request.window.end_ns)
     if not request.query:
         return build_tag_search(tagged_traces(request), window, newest)
-    query = parse(request.query)
-    require_valid(query)
-    return optimize(build_search(simplify(query), window, newest))
+    return optimize(build_search(understood(request.query), window, newest))
 
 
 def _found(match: Match, display: Display, *, with_spans: bool) -> FoundTrace:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -52,7 +53,7 @@ def _shared_out(
     is_valued = metric_function(series).is_valued
     for exemplar in exemplars if members else ():
         step = step_of(exemplar, plan.window.start_ns, series)
-        distances = [abs(values[step] - exemplar.value) for values in members]
-        nearest = int(np.nanargmin(distances)) if is_valued and not np.isnan(distances).all() else 0
+        distances = [abs(float(values[step]) - exemplar.value) for values in members] if is_valued else [0.0]
+        nearest = min(range(len(distances)), key=lambda member: (math.isnan(distances[member]), distances[member]))
         found[nearest].append(exemplar if is_valued else replace(exemplar, value=float(members[0][step])))
     return [tuple(given) for given in found]

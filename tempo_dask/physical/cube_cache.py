@@ -27,8 +27,10 @@ class Cubed(Protocol):
 
 #: What a process keeps in memory.
 MEMORY_BYTES = 64 << 20
-#: Units of fewer spans are scanned as fast as their cube is looked up.
+#: Runs of fewer spans are scanned as fast as their cube is looked up.
 LEAST_SPANS = 30_000
+#: Exemplars of which is kept what is shown of them.
+_MOST_SHOWN = 20_000
 #: What a server keeps on disk.
 DISK_BYTES = 256 << 20
 #: Cubes that wait to be written; while so many wait, more are not written.
@@ -40,10 +42,14 @@ def _size(found: Cubed) -> int:
 
 
 class CubeCache:
-    """Partial results of units by block and key. Off until it is given something to keep."""
+    """Partial results of runs of units by block and key. Off until it is given something to keep.
+
+    `shown` has what is shown of their exemplars, by block, what is wanted of them, and row.
+    """
 
     def __init__(self) -> None:
         self._memory: Remembered[tuple[str, str], Cubed] = Remembered(0, _size)
+        self.shown: Remembered[tuple[str, str, int], object] = Remembered(0)
         self._store: CubeStore | None = None
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="cubes")
         self.is_on = False
@@ -57,21 +63,30 @@ class CubeCache:
         disk_bytes: int = 0,
         least_spans: int = LEAST_SPANS,
     ) -> None:
-        """Begin to keep cubes, anew, of units of so many spans; on disk too where a folder is given."""
+        """Begin to keep cubes, anew, of runs of so many spans; on disk too where a folder is given."""
         self.least_spans = least_spans
         self._memory = Remembered(memory_bytes, _size)
+        self.shown = Remembered(_MOST_SHOWN)
         self._store = None if folder is None else CubeStore(folder, disk_bytes)
         self.is_on = memory_bytes > 0
 
     def get_or_make(
-        self, block_id: str, key: str, make: Callable[[], Cubed], of_cube: Callable[[Cube], Cubed]
+        self,
+        block_id: str,
+        key: str,
+        make: Callable[[], Cubed],
+        of_cube: Callable[[Cube], Cubed],
+        *,
+        on_disk: bool = True,
     ) -> Cubed:
-        """Return what is kept, read from disk by `of_cube`, or made."""
-        return self._memory.get_or_make((block_id, key), partial(self._read_or_make, block_id, key, make, of_cube))
+        """Return what is kept, read from disk by `of_cube` (where it may be there), or made."""
+        read = partial(self._read_or_make, block_id, key, make, of_cube)
+        return self._memory.get_or_make((block_id, key), read if on_disk else make)
 
     def forget(self, block_id: str) -> None:
         """Give up the cubes of a block that left the list."""
         self._memory.forget(lambda key: key[0] == block_id)
+        self.shown.forget(lambda key: key[0] == block_id)
         if self._store is not None:
             self._store.forget(block_id)
 

@@ -7,25 +7,20 @@ traces, which are only read for those that are left.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain, groupby
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 
 from tempo_dask.kernels.predicates import Mask
 from tempo_dask.kernels.series import smallest_hashes, take_codes
-from tempo_dask.physical.display import ShownPairs, shown_pairs
 from tempo_dask.physical.groups import Groups, LabelSet
 from tempo_dask.physical.reader import UnitReader
-from tempo_dask.physical.spansets import UnitScan
-from tempo_dask.physical.units import ScanUnit
-from tempo_dask.physical.work import PartitionWork
-from tempo_dask.plan.nodes import Plan, ShownAttribute, TimeRange, TimeSeries
+from tempo_dask.plan.nodes import TimeRange, TimeSeries
 
-#: Place of a unit in the work, row of the unit.
+#: Place of a run in the work, row of its source.
 Place = tuple[int, int]
 
 
@@ -40,19 +35,7 @@ class Candidate:
     place: Place
 
 
-@dataclass(frozen=True, slots=True)
-class ShownExemplar:
-    """What is shown of a candidate, and what decides between those that start together."""
-
-    trace_start_ns: int
-    trace_id: bytes
-    span_id: bytes
-    duration_ns: int
-    attributes: ShownPairs
-
-
 Candidates = tuple[Candidate, ...]
-ShownExemplars = Mapping[Place, ShownExemplar]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +46,7 @@ class FineCandidates:
     hashes: npt.NDArray[np.int64]
     starts: npt.NDArray[np.int64]
     codes: npt.NDArray[np.int64]
-    rows: npt.NDArray[np.int64]  # of the unit
+    rows: npt.NDArray[np.int64]  # of the source
     labels: tuple[LabelSet, ...] = ()
 
     @property
@@ -113,16 +96,33 @@ def fine_candidates(slot_ns: int, window: TimeRange, mask: Mask, groups: Groups,
     rows, hashes = rows[slots], hashes[slots]
     seen, codes = np.unique(take_codes(groups.rows[rows], groups.numbers), return_inverse=True)
     labels = tuple(groups.labels[code] for code in seen.tolist())
-    return FineCandidates(slots, hashes, starts[rows], codes.astype(np.int64), rows, labels)
+    return FineCandidates(slots, hashes, starts[rows], codes.astype(np.int64), rows + reader.meta.first_span, labels)
+
+
+def join_fine(parts: Sequence[FineCandidates]) -> FineCandidates:
+    """Return the chosen span of each slot; of spans that start together that of the first part."""
+    labels: dict[LabelSet, int] = {}
+    places = [np.array([labels.setdefault(found, len(labels)) for found in part.labels], np.int64) for part in parts]
+    codes = np.concatenate([place[part.codes] for place, part in zip(places, parts, strict=True)])
+    slots, hashes, starts, rows = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("slots", "hashes", "starts", "rows")
+    )
+    first = _smallest(slots, hashes)
+    return FineCandidates(slots[first], hashes[first], starts[first], codes[first], rows[first], tuple(labels))
+
+
+def _smallest(slots: npt.NDArray[np.int64], hashes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return for each slot, ascending, the first row with the smallest hash."""
+    order = np.lexsort((hashes, slots))
+    return order[np.flatnonzero(np.diff(slots[order], prepend=-1))]
 
 
 def candidates(fine: FineCandidates, series: TimeSeries, number: int) -> Candidates:
-    """Return the chosen span of each slot; `number` is the place of the unit in the work."""
+    """Return the chosen span of each slot; `number` is the place of the run in the work."""
     if not len(fine.slots):
         return ()
     slots = fine.slots // _steps_of_slot(series)
-    order = np.lexsort((fine.hashes, slots))
-    first = order[np.flatnonzero(np.diff(slots[order], prepend=-1))]
+    first = _smallest(slots, fine.hashes)
     columns = (slots, fine.hashes, fine.starts, fine.codes, fine.rows)
     found = zip(*(column[first].tolist() for column in columns), strict=True)
     return tuple(
@@ -140,64 +140,3 @@ def join_candidates(parts: Iterable[Candidates]) -> Candidates:
         if not known or candidate.hash == known[0].hash:
             known.append(candidate)
     return tuple(chain.from_iterable(best.values()))
-
-
-def choose(found: Candidates, shown: ShownExemplars) -> Candidates:
-    """Return one span for each slot and for each trace, in order of time."""
-
-    def order(candidate: Candidate) -> tuple[int, bytes, bytes]:
-        exemplar = shown[candidate.place]
-        return exemplar.trace_start_ns, exemplar.trace_id, exemplar.span_id
-
-    by_slot = groupby(sorted(found, key=lambda c: c.slot), key=lambda c: c.slot)
-    of_slots = [min(members, key=order) for _, members in by_slot]
-    of_traces: dict[bytes, Candidate] = {}
-    for candidate in sorted(of_slots, key=lambda c: c.hash):
-        of_traces.setdefault(shown[candidate.place].trace_id, candidate)
-    return tuple(sorted(of_traces.values(), key=lambda c: c.start_ns))
-
-
-@dataclass(frozen=True, slots=True)
-class ExemplarTask:
-    """The candidates of one unit."""
-
-    number: int
-    unit: ScanUnit
-    rows: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ExemplarChunk:
-    """Reads what is shown of candidates."""
-
-    shown: tuple[ShownAttribute, ...]
-
-    def __call__(self, number: int, task: ExemplarTask) -> ShownExemplars:  # noqa: ARG002  # all chunks are called so
-        """Return what is shown of the candidates of one unit, by their places."""
-        scan = UnitScan.of(task.unit)
-        rows = np.array(task.rows, np.int64)
-        traces = scan.reader.rows_at("traces", rows)
-        starts = scan.reader.data("traces", "start")[traces].tolist()
-        ids = scan.reader.data("traces", "trace_id")[traces]
-        span_ids = scan.reader.data("spans", "span_id")[rows]
-        durations = scan.reader.data("spans", "duration_ns")[rows].tolist()
-        found = zip(starts, ids, span_ids, durations, shown_pairs(rows, self.shown, scan), strict=True)
-        return {
-            (task.number, row): ShownExemplar(start_ns, trace_id.tobytes(), span_id.tobytes(), duration_ns, pairs)
-            for row, (start_ns, trace_id, span_id, duration_ns, pairs) in zip(task.rows, found, strict=True)
-        }
-
-
-def exemplar_work(
-    plan: Plan, found: Candidates, units: tuple[ScanUnit, ...]
-) -> PartitionWork[ExemplarTask, ShownExemplars]:
-    """Return the second pass of metrics: what is shown of the candidates, found in these units."""
-    by_unit: dict[int, list[int]] = defaultdict(list)
-    for candidate in found:
-        by_unit[candidate.place[0]].append(candidate.place[1])
-    tasks = tuple(ExemplarTask(number, units[number], tuple(rows)) for number, rows in by_unit.items())
-    return PartitionWork(tasks, ExemplarChunk(plan.shown), _join_shown)
-
-
-def _join_shown(parts: Iterable[ShownExemplars]) -> ShownExemplars:
-    return dict(chain.from_iterable(part.items() for part in parts))

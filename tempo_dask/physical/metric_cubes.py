@@ -1,7 +1,7 @@
-"""Partial results of units of sealed blocks as cubes, from which every window with the same steps is cut.
+"""Partial results of runs of units of sealed blocks as cubes, from which every window with the same steps is cut.
 
-A cube covers all steps that spans of its unit may start in, whatever the window, so a dashboard that moves on asks
-for the same cubes again. It holds the traces that the unit does not share with other sources; which these are is
+A cube covers all steps that spans of its run may start in, whatever the window, so a dashboard that moves on asks
+for the same cubes again. It holds the traces that the run does not share with other sources; which these are is
 part of its key.
 """
 
@@ -18,25 +18,23 @@ from storage.cubes import Cube
 from tempo_dask.physical.cells import Cells
 from tempo_dask.physical.exemplars import FineCandidates
 from tempo_dask.physical.groups import Label, LabelSet
-from tempo_dask.physical.metric_function import Planes
 from tempo_dask.physical.metric_functions import metric_function
-from tempo_dask.physical.units import ScanUnit
+from tempo_dask.physical.unit_runs import UnitRun
 from tempo_dask.plan.nodes import Plan, TimeRange, TimeSeries
 from traceql.types import StaticType
 
 #: A cube has at most this many steps, and at most this many times those of the window.
 _MOST_STEPS = 20_000
 _MOST_TIMES = 16
-_CHOSEN = ("slots", "hashes", "starts", "codes", "rows")
+_CHOSEN = "chosen"
 
 
 @dataclass(frozen=True, slots=True)
-class UnitSeries:
-    """What the spans of one unit give: cells, candidates of exemplars, how many spans were looked at."""
+class FoundSeries:
+    """What the spans of some units give: cells and candidates of exemplars."""
 
     cells: Cells
     candidates: FineCandidates
-    inspected_spans: int
 
     @property
     def nbytes(self) -> int:
@@ -49,20 +47,17 @@ class UnitSeries:
         if self.cells.keys is not None:
             return None
         planes = {f"plane-{number}": plane for number, plane in enumerate(self.cells.planes)}
-        chosen = dict(zip(_CHOSEN, self.candidates.columns, strict=True))
-        labels, exemplars = _texts(self.cells.labels), _texts(self.candidates.labels)
-        note = {"labels": labels, "exemplars": exemplars, "spans": self.inspected_spans}
-        return Cube({**planes, **chosen}, json.dumps(note))
+        note = {"labels": _texts(self.cells.labels), "exemplars": _texts(self.candidates.labels)}
+        return Cube({**planes, _CHOSEN: np.stack(self.candidates.columns)}, json.dumps(note))
 
     @classmethod
-    def of_cube(cls, cube: Cube) -> UnitSeries:
+    def of_cube(cls, cube: Cube) -> FoundSeries:
         """Return what a cube was made of."""
         note, arrays = json.loads(cube.note), cube.arrays
-        count = sum(name.startswith("plane-") for name in arrays)
-        cells = Cells(_labels(note["labels"]), tuple(arrays[f"plane-{number}"] for number in range(count)))
-        slots, hashes, starts, codes, rows = (arrays[name] for name in _CHOSEN)
+        planes = tuple(arrays[f"plane-{number}"] for number in range(len(arrays) - 1))
+        slots, hashes, starts, codes, rows = arrays[_CHOSEN]
         fine = FineCandidates(slots, hashes, starts, codes, rows, _labels(note["exemplars"]))
-        return cls(cells, fine, note["spans"])
+        return cls(Cells(_labels(note["labels"]), planes), fine)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +74,13 @@ class CubeWindow:
         return replace(plan, window=window)
 
 
-def cube_window(unit: ScanUnit, window: TimeRange, series: TimeSeries) -> CubeWindow | None:
-    """Return the steps of all spans of a unit, None where they are too many to be worth it."""
+def cube_window(run: UnitRun, window: TimeRange, series: TimeSeries) -> CubeWindow | None:
+    """Return the steps of all spans of a run, None where they are too many to be worth it."""
     if series.step_count < 2:
         return None
     step_ns = series.step_ns
-    first = (unit.meta.start_ns - 1 - window.start_ns) // step_ns
-    last = (unit.meta.end_ns - 1 - window.start_ns) // step_ns
+    first = (run.start_ns - 1 - window.start_ns) // step_ns
+    last = (run.end_ns - 1 - window.start_ns) // step_ns
     count = last - first + 1
     if count > min(_MOST_STEPS, _MOST_TIMES * series.step_count):
         return None
@@ -93,18 +88,20 @@ def cube_window(unit: ScanUnit, window: TimeRange, series: TimeSeries) -> CubeWi
 
 
 def asked_of(plan: Plan, series: TimeSeries, slot_ns: int) -> str:
-    """Return all of a query that the cells of a unit depend on, but for the window."""
+    """Return all of a query that the cells of a run depend on, but for the window."""
     # Seconds of the window do not matter, but where in a step it begins does.
     offset_ns = plan.window.start_ns % series.step_ns
     return repr((plan.stages, series.aggregate, series.is_exact, series.step_ns, offset_ns, slot_ns))
 
 
-def cube_key(unit: ScanUnit, asked: str) -> str:
+def cube_key(run: UnitRun, asked: str) -> str:
     """Return what tells cubes of a block apart."""
-    return hashlib.sha256(f"{unit.unit} {asked}".encode() + unit.excluded.tobytes()).hexdigest()[:40]
+    excluded = np.concatenate([unit.excluded for unit in run.units])
+    numbers = f"{run.units[0].unit} {len(run.units)}"
+    return hashlib.sha256(f"{numbers} {asked}".encode() + excluded.tobytes()).hexdigest()[:40]
 
 
-def cut(whole: UnitSeries, covered: CubeWindow, window: TimeRange, series: TimeSeries, slot_ns: int) -> UnitSeries:
+def cut(whole: FoundSeries, covered: CubeWindow, window: TimeRange, series: TimeSeries, slot_ns: int) -> FoundSeries:
     """Return the part that lies in a window; a whole whose cells are sparse is cut as well."""
     offset = (covered.start_ns - window.start_ns) // series.step_ns
     fine = whole.candidates
@@ -112,12 +109,9 @@ def cut(whole: UnitSeries, covered: CubeWindow, window: TimeRange, series: TimeS
         per_step = series.step_ns // slot_ns
         fine = fine.moved(offset * per_step, series.step_count * per_step)
     found = whole.cells
-    cells = (
-        _cells(found.labels, found.planes, offset, series)
-        if found.keys is None
-        else _sparse(found, covered, offset, series)
-    )
-    return UnitSeries(cells, fine, whole.inspected_spans)
+    dense = found.keys is None
+    cells = _cells(found, offset, series) if dense else _sparse(found, covered, offset, series)
+    return FoundSeries(cells, fine)
 
 
 def _sparse(found: Cells, covered: CubeWindow, offset: int, series: TimeSeries) -> Cells:
@@ -131,8 +125,9 @@ def _sparse(found: Cells, covered: CubeWindow, offset: int, series: TimeSeries) 
     )
 
 
-def _cells(labels: tuple[LabelSet, ...], planes: Planes, offset: int, series: TimeSeries) -> Cells:
+def _cells(dense: Cells, offset: int, series: TimeSeries) -> Cells:
     """Return planes over the steps of the window: `offset` is the step of the first of theirs."""
+    labels, planes = dense.labels, dense.planes
     if not labels:
         return Cells()
     count = planes[0].shape[1]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
-from storage.chunk import Chunk
 from tempo_dask.physical.all_stages import apply_stages
 from tempo_dask.physical.cells import Cells, filled, join_cells
 from tempo_dask.physical.cube_cache import PROCESS_CUBES
@@ -20,16 +20,18 @@ from tempo_dask.physical.exemplars import (
     fine_candidates,
     fine_slot,
     join_candidates,
+    join_fine,
 )
 from tempo_dask.physical.groups import Groups, group_by
-from tempo_dask.physical.metric_cubes import UnitSeries, asked_of, cube_key, cube_window, cut
+from tempo_dask.physical.metric_cubes import CubeWindow, FoundSeries, asked_of, cube_key, cube_window, cut
 from tempo_dask.physical.metric_function import Spans
 from tempo_dask.physical.metric_functions import metric_function
 from tempo_dask.physical.metric_sketch import is_sketched, sketched
 from tempo_dask.physical.operands import numeric, scalars, values_in
 from tempo_dask.physical.scan_context import QueryCancelled, check_cancelled
 from tempo_dask.physical.spansets import Spansets, UnitScan, all_spans
-from tempo_dask.physical.units import ScanUnit, Shard, decoded_bytes, units_of
+from tempo_dask.physical.unit_runs import UnitRun, runs_of
+from tempo_dask.physical.units import ScanUnit, Shard, decoded_bytes
 from tempo_dask.physical.work import PartitionWork
 from tempo_dask.plan.nodes import Plan, TimeSeries
 from traceql.operators import MetricsFunction
@@ -44,52 +46,85 @@ class SeriesPartial:
     inspected_spans: int = 0
 
 
-def series_work(plan: Plan, series: TimeSeries, shards: Iterable[Shard]) -> PartitionWork[ScanUnit, SeriesPartial]:
+def series_work(plan: Plan, series: TimeSeries, shards: Iterable[Shard]) -> PartitionWork[UnitRun, SeriesPartial]:
     """Return the work that fills the cells of all series."""
-    units = units_of(shards, plan)
+    runs = runs_of(shards, plan)
     join = partial(join_series, series=series)
-    chunk = SeriesChunk(plan, series, asked_of(plan, series, fine_slot(series)))
-    return PartitionWork(units, chunk, join, task_bytes=decoded_bytes(units), name="match")
+    slot_ns = fine_slot(series)
+    chunk = SeriesChunk(plan, series, slot_ns, asked_of(plan, series, slot_ns))
+    task_bytes = decoded_bytes(unit for run in runs for unit in run.units)
+    return PartitionWork(runs, chunk, join, task_bytes=task_bytes, name="match")
 
 
 @dataclass(frozen=True, slots=True)
 class SeriesChunk:
-    """Fills the cells of one unit."""
+    """Fills the cells of the units of a run.
+
+    `slot_ns` is the length of the slots for exemplars, `asked` tells cubes of different queries apart.
+    """
 
     plan: Plan
     series: TimeSeries
-    asked: str = ""  # tells cubes of different queries apart
+    slot_ns: int
+    asked: str
 
-    def __call__(self, number: int, unit: ScanUnit) -> SeriesPartial:
-        """Return the cells that the spans of a unit fill; `number` is the place of the unit in the work."""
-        found = self._from_cube(unit) or self._scanned(unit, fine_slot(self.series))
-        return SeriesPartial(found.cells, candidates(found.candidates, self.series, number), found.inspected_spans)
+    def __call__(self, number: int, run: UnitRun) -> SeriesPartial:
+        """Return the cells that the spans of a run fill; `number` is the place of the run in the work."""
+        found = self._found(run)
+        return SeriesPartial(found.cells, candidates(found.candidates, self.series, number), run.inspected_spans)
 
-    def _from_cube(self, unit: ScanUnit) -> UnitSeries | None:
-        """Return what the cube of the unit says, which is made where there is none; None without a cube."""
-        plan, series, slot_ns = self.plan, self.series, fine_slot(self.series)
-        covered = cube_window(unit, plan.window, series) if is_cubed(unit) else None
+    def _found(self, run: UnitRun) -> FoundSeries:
+        covered = cube_window(run, self.plan.window, self.series) if run.is_cubed else None
         if covered is None:
-            return None
-        whole = SeriesChunk(covered.of_plan(plan), replace(series, step_count=covered.count))
-        key = cube_key(unit, self.asked)
+            return self._joined([self._scanned(unit) for unit in run.units])
+        return self._of_run(run, covered)
+
+    def of_units(self, units: Sequence[ScanUnit]) -> FoundSeries:
+        """Return what units give; several of them have cubes of their own.
+
+        Those are kept in memory only: what a new block shares with live spans changes, and with it the cube of a run.
+        """
+        return self._scanned(units[0]) if len(units) == 1 else self._joined([self._of_unit(unit) for unit in units])
+
+    def _of_unit(self, unit: ScanUnit) -> FoundSeries:
+        run = UnitRun((unit,), 0)
+        covered = cube_window(run, self.plan.window, self.series)
+        return self._scanned(unit) if covered is None else self._of_run(run, covered, on_disk=False)
+
+    def _of_run(self, run: UnitRun, covered: CubeWindow, *, on_disk: bool = True) -> FoundSeries:
+        """Return the part of a run's cube that lies in the window."""
+        make = partial(self._over(covered).of_units, run.units)
+        found = self._cubed(run, make, on_disk=on_disk)
+        return cut(found, covered, self.plan.window, self.series, self.slot_ns)
+
+    def _cubed(self, run: UnitRun, make: Callable[[], FoundSeries], *, on_disk: bool) -> FoundSeries:
+        key = cube_key(run, self.asked)
         try:
-            found = PROCESS_CUBES.get_or_make(
-                unit.source.meta.id, key, lambda: whole._scanned(unit, slot_ns), UnitSeries.of_cube
-            )
+            found = PROCESS_CUBES.get_or_make(run.source.meta.id, key, make, FoundSeries.of_cube, on_disk=on_disk)
         except QueryCancelled:  # perhaps another query, which was making the same cube
             check_cancelled()
-            return None
-        return cut(found, covered, plan.window, series, slot_ns) if isinstance(found, UnitSeries) else None
+            return make()
+        return cast("FoundSeries", found)
 
-    def _scanned(self, unit: ScanUnit, slot_ns: int) -> UnitSeries:
+    def _over(self, covered: CubeWindow) -> SeriesChunk:
+        """Return the same over other steps."""
+        series = replace(self.series, step_count=covered.count)
+        return SeriesChunk(covered.of_plan(self.plan), series, self.slot_ns, self.asked)
+
+    def _joined(self, parts: Sequence[FoundSeries]) -> FoundSeries:
+        if len(parts) == 1:
+            return parts[0]
+        cells = join_cells(metric_function(self.series), [part.cells for part in parts], self.series.step_count)
+        return FoundSeries(cells, join_fine([part.candidates for part in parts]))
+
+    def _scanned(self, unit: ScanUnit) -> FoundSeries:
         scan = UnitScan.of(unit)
         spansets = apply_stages(self.plan.stages, all_spans(unit, scan, None), scan)
         if spansets.is_empty:
-            return UnitSeries(Cells(), FineCandidates.none(), scan.reader.row_count("spans"))
-        return self._fill(spansets, scan, slot_ns)
+            return FoundSeries(Cells(), FineCandidates.none())
+        return self._fill(spansets, scan)
 
-    def _fill(self, spansets: Spansets, scan: UnitScan, slot_ns: int) -> UnitSeries:
+    def _fill(self, spansets: Spansets, scan: UnitScan) -> FoundSeries:
         aggregate, window, reader = self.series.aggregate, self.plan.window, scan.reader
         starts = reader.data("spans", "start")
         operands = [scan.binder.operand(attribute) for attribute in aggregate.by]
@@ -97,22 +132,16 @@ class SeriesChunk:
         operand = aggregate.operand
         values = None if operand is None else scalars(values_in(scan.binder.operand(operand), "spans", reader))
         valued = spansets.mask if values is None else spansets.mask & numeric(values).present()
-        chosen = fine_candidates(slot_ns, window, valued, groups, reader)
+        chosen = fine_candidates(self.slot_ns, window, valued, groups, reader)
         if values is not None and is_sketched(self.series):
             groups, numbers = sketched(groups, values)
             spansets = spansets.only(numbers)
         cells = filled(metric_function(self.series), self._spans(spansets, starts, groups), values)
-        return UnitSeries(cells, chosen, reader.row_count("spans"))
+        return FoundSeries(cells, chosen)
 
     def _spans(self, spansets: Spansets, starts: npt.NDArray[np.int64], groups: Groups) -> Spans:
         series = self.series
         return Spans(spansets.mask, starts, groups, self.plan.window.start_ns, series.step_ns, series.step_count)
-
-
-def is_cubed(unit: ScanUnit) -> bool:
-    """Return whether cubes of a unit are kept: of sealed blocks, not of live chunks and stitched traces."""
-    is_large = unit.meta.stop_span - unit.meta.first_span >= PROCESS_CUBES.least_spans
-    return PROCESS_CUBES.is_on and is_large and not isinstance(unit.source, Chunk)
 
 
 def join_series(partials: Iterable[SeriesPartial], *, series: TimeSeries) -> SeriesPartial:

@@ -34,6 +34,11 @@ class ScanUnit:
         """What is known of the unit."""
         return self.source.meta.units[self.unit]
 
+    @property
+    def end_ns(self) -> int:
+        """When the last of its spans ends."""
+        return self.meta.end_ns
+
     def __dask_tokenize__(self) -> tuple[str, str, int, bytes]:
         """Return what Dask may know the unit by: rows of a source never change, its tenant keeps it apart."""
         return self.source.meta.tenant, self.source.meta.id, self.unit, self.excluded.tobytes()
@@ -69,10 +74,22 @@ def _units_of_shard(shard: Shard, plan: Plan) -> Iterator[ScanUnit]:
     # The time first: of some sources the columns are not known before they are read.
     if meta.start_ns > plan.window.end_ns or meta.end_ns < plan.window.start_ns or not may_match(plan.stages, meta):
         return
-    for number, unit in enumerate(meta.units):
-        if unit.start_ns <= plan.window.end_ns and unit.end_ns >= plan.window.start_ns:
-            # Traces stand in order of their start, so those of a unit start no later than the next unit's first.
-            following = meta.units[number + 1 :][:1]
-            newest_start_ns = min([unit.end_ns, *(after.start_ns for after in following)])
-            rows = shard.excluded[(shard.excluded >= unit.first_trace) & (shard.excluded < unit.stop_trace)]
-            yield ScanUnit(shard.source, number, rows, newest_start_ns)
+    yield from (
+        _unit(shard, number)
+        for number, unit in enumerate(meta.units)
+        if unit.start_ns <= plan.window.end_ns and unit.end_ns >= plan.window.start_ns
+    )
+
+
+def whole_shard(shard: Shard, numbers: range) -> tuple[ScanUnit, ...]:
+    """Return the units of these numbers, as far as there are so many."""
+    return tuple(_unit(shard, number) for number in numbers[: len(shard.source.meta.units) - numbers.start])
+
+
+def _unit(shard: Shard, number: int) -> ScanUnit:
+    units = shard.source.meta.units
+    unit = units[number]
+    # Traces stand in order of their start, so those of a unit start no later than the next unit's first.
+    newest_start_ns = min([unit.end_ns, *(after.start_ns for after in units[number + 1 : number + 2])])
+    first, stop = np.searchsorted(shard.excluded, (unit.first_trace, unit.stop_trace))
+    return ScanUnit(shard.source, number, shard.excluded[first:stop], newest_start_ns)
