@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test check check-all soak fmt lint type contracts bench clean
+.PHONY: help install demo serve test check check-all soak fmt lint type contracts bench benchmarks clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -48,7 +48,11 @@ type: install ## mypy, strict
 contracts: install ## who may import whom
 	$(BIN)/lint-imports
 
-bench: install ## the benchmarks, a few minutes
+bench: install ## TraceQL against a server of its own, two minutes; adds to what docs/performance.md draws
+	$(BIN)/tempo-dask bench --spans 200000 --rounds 30 --seconds 70 --plot docs/performance-suite.svg \
+		--history benchmarks/history.jsonl --history-plot docs/performance-history.svg
+
+benchmarks: install ## every part by itself: decoding, blocks, scans, against DuckDB; a few minutes
 	$(BIN)/python -m benchmarks
 
 clean: ## remove what install made
