@@ -35,6 +35,7 @@ class Membership:
         self._node = node
         self._host = host
         self._folder = folder
+        self._leaving = asyncio.Event()  # of the link's loop
         self._joined: Future[None] | None = None
 
     def join(self, lender: Lender, threads: int) -> None:
@@ -46,26 +47,39 @@ class Membership:
         """Leave the cluster, and say whether live spans go with it; what cannot be said in time is left unsaid."""
         if self._joined is None:
             return
-        self._joined.cancel()
-        if has_all_in_blocks:
-            said = self._link.submit(enter(self._link, self._scheduler, self._node, has_left=True))
-            try:
+        try:
+            if has_all_in_blocks:
+                said = self._link.submit(enter(self._link, self._scheduler, self._node, has_left=True))
                 said.result(LEAVE_WITHIN_S)
-            except (OSError, TimeoutError) as error:
-                log.warning("the scheduler was not told that this node leaves: %s", error)
+            self._link.submit(self._leave()).result()
+            self._joined.result(LEAVE_WITHIN_S)
+        except (OSError, TimeoutError) as error:
+            log.warning("this node leaves the cluster without a word: %s", error or "no answer in time")
+            self._joined.cancel()
         DESK.lender = None
 
+    async def _leave(self) -> None:
+        self._leaving.set()
+
     async def _keep_joined(self, threads: int) -> None:
-        while True:
+        while not self._leaving.is_set():
             try:
-                async with self._worker(threads) as worker:
-                    await enter(self._link, self._scheduler, self._node)
-                    log.info("node %s is worker %s of %s", self._node, worker.address, self._scheduler)
-                    await worker.finished()
-                log.warning("node %s is no worker of %s any more, and joins again", self._node, self._scheduler)
+                await self._join_once(threads)
             except (OSError, TimeoutError, RuntimeError, ValueError) as error:
                 log.debug("node %s could not join %s: %s", self._node, self._scheduler, error)
-            await asyncio.sleep(JOIN_AGAIN_S)
+            await asyncio.sleep(0 if self._leaving.is_set() else JOIN_AGAIN_S)
+
+    async def _join_once(self, threads: int) -> None:
+        """Be a worker until this node leaves, or until the scheduler is gone."""
+        async with self._worker(threads) as worker:
+            await enter(self._link, self._scheduler, self._node)
+            log.info("node %s is worker %s of %s", self._node, worker.address, self._scheduler)
+            ends = [asyncio.ensure_future(worker.finished()), asyncio.ensure_future(self._leaving.wait())]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            for end in ends:
+                end.cancel()
+            if not self._leaving.is_set():
+                log.warning("node %s is no worker of %s any more, and joins again", self._node, self._scheduler)
 
     def _worker(self, threads: int) -> Any:
         return Worker(

@@ -76,5 +76,6 @@ class Link:
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        if others:
+            await asyncio.wait(others, timeout=STOP_S / 2)
         await self._pool.close()

@@ -38,6 +38,7 @@ def scheduler(tmp_path: Path) -> Iterator[str]:
         assert address
 
 
+@pytest.mark.slow
 def test_a_cluster_answers_over_blocks_and_live_spans(tmp_path: Path, scheduler: str) -> None:
     with ServerProcess(tmp_path / "data", "--scheduler", scheduler) as server:
         server.push(body(range(30)))

@@ -1,0 +1,135 @@
+"""Two nodes that take spans in: a query on either sees the live spans of both, or says that it does not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.cluster.certificates import make_certificates
+from tests.cluster.processes import DaskProcesses, until
+from tests.ingest.numbered import START_NS, body
+from tests.service.test_tenants import TenantServer
+
+WINDOW = {"start": START_NS // 10**9 - 10, "end": START_NS // 10**9 + 100}
+CONFIG = """
+multitenancy_enabled: true
+cluster: {{address: "{address}", tls: {{{tls}}}}}
+storage: {{trace: {{backend: local, local: {{path: {blocks}}}}}}}
+"""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two servers over the same blocks, and the scheduler that they share."""
+
+    dask: DaskProcesses
+    servers: tuple[TenantServer, TenantServer]
+
+    def until_joined(self) -> None:
+        """Wait until both know both."""
+        for server in self.servers:
+            until(lambda server=server: server.ask("/ingester/ring").text.count("ACTIVE") == 2, "both join")
+
+
+@pytest.fixture(scope="module", params=["tls", pytest.param("tcp", marks=pytest.mark.slow)])
+def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    if request.param == "tls" and shutil.which("openssl") is None:
+        pytest.skip("certificates are made with openssl")
+    folder = tmp_path_factory.mktemp("nodes")
+    tls = make_certificates(folder) if request.param == "tls" else None
+    with ExitStack() as stack:
+        dask = stack.enter_context(DaskProcesses(folder, tls=tls.options if tls else ()))
+        assert dask.address.startswith(f"{request.param}://")
+        text = CONFIG.format(address=dask.address, tls=tls.section if tls else "", blocks=folder / "blocks")
+        (folder / "tempo.yaml").write_text(text)
+        first, second = (
+            stack.enter_context(TenantServer(folder / name, "--config", str(folder / "tempo.yaml")))
+            for name in ("first", "second")
+        )
+        found = Pair(dask, (first, second))
+        found.until_joined()
+        yield found
+
+
+def ask(server: TenantServer, tenant: str, path: str, **parameters: object) -> Any:
+    status, answer = server.ask_as(tenant, path, **parameters)
+    assert status == 200, answer
+    return json.loads(answer)
+
+
+def seen(server: TenantServer, tenant: str, query: str = "{}") -> tuple[list[int], bool]:
+    """Return the numbers of the spans that a server finds, and whether it says that there are more."""
+    answer = ask(server, tenant, "/api/search", q=query, limit=1000, spss=100, **WINDOW)
+    sets = [found for trace in answer.get("traces", []) for found in trace["spanSets"]]
+    metrics: dict[str, Any] = answer["metrics"]
+    is_partial = metrics.get("completedJobs", 0) < metrics.get("totalJobs", 0)
+    return sorted(int(span["spanID"], 16) - 1 for found in sets for span in found["spans"]), is_partial
+
+
+def counted(server: TenantServer, tenant: str) -> float:
+    answer = ask(server, tenant, "/api/metrics/query", q="{} | count_over_time()", **WINDOW)
+    return sum(float(series["value"]) for series in answer["series"])
+
+
+def push(server: TenantServer, tenant: str, numbers: range) -> None:
+    status, answer = server.push_as(tenant, body(numbers))
+    assert status == 200, answer
+
+
+def test_each_node_sees_the_live_spans_of_both(pair: Pair) -> None:
+    first, second = pair.servers
+    push(first, "both", range(0, 60, 2))
+    push(second, "both", range(1, 60, 2))  # traces have spans on either node
+    for server in pair.servers:
+        assert seen(server, "both") == (list(range(60)), False)
+        assert seen(server, "both", "{ .number > 3 && .number < 9 }") == ([4, 5, 6, 7, 8], False)
+        assert counted(server, "both") == 60
+        trace = ask(server, "both", f"/api/v2/traces/{5:032x}")
+        assert sum(len(scope["spans"]) for one in trace["trace"]["resourceSpans"] for scope in one["scopeSpans"]) == 3
+        assert [count for trace in whole(server) for count in trace.values()] == [3] * 20
+
+
+def whole(server: TenantServer) -> list[dict[str, int]]:
+    """Return how many spans each trace has by service; a trace in pieces would have fewer."""
+    found = ask(server, "both", "/api/search", q="{} | count() = 3", limit=1000, **WINDOW)["traces"]
+    return [{name: stats["spanCount"] for name, stats in trace["serviceStats"].items()} for trace in found]
+
+
+def test_what_becomes_a_block_is_seen_once(pair: Pair) -> None:
+    first, second = pair.servers
+    push(first, "flushed", range(30))
+    push(second, "flushed", range(30, 45))
+    first.flush()
+    push(first, "flushed", range(45, 60))
+    for server in pair.servers:
+        assert seen(server, "flushed") == (list(range(60)), False)
+    second.flush()
+    for server in pair.servers:
+        assert seen(server, "flushed") == (list(range(60)), False)
+
+
+def test_tenants_stay_apart(pair: Pair) -> None:
+    first, second = pair.servers
+    push(first, "one", range(9))
+    push(second, "other", range(100, 109))
+    assert seen(second, "one") == (list(range(9)), False)
+    assert seen(first, "other") == (list(range(100, 109)), False)
+    assert seen(first, "third") == ([], False)
+
+
+def test_a_node_that_is_gone_is_missed_until_it_is_back(pair: Pair) -> None:
+    first, second = pair.servers
+    push(second, "gone", range(20, 30))
+    push(first, "gone", range(20))
+    assert seen(first, "gone") == (list(range(30)), False)
+    second.kill()
+    assert seen(first, "gone") == (list(range(20)), True)
+    second.start()
+    pair.until_joined()
+    assert seen(first, "gone") == (list(range(30)), False)
