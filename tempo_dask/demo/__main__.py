@@ -31,7 +31,7 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="End after the first answers.")] = False,
 ) -> None:
     """Start a server, load it with an hour of a made-up shop, ask it three questions, and stay up until Ctrl-C."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # SIGINT may be ignored where a shell started us
         signal.signal(number, _interrupt)
     try:
         _run(spans, data_dir, seed, once)
@@ -55,7 +55,8 @@ def _run(spans: int, data_dir: Path, seed: int, once: bool) -> None:
         if once:
             return
         _say_next(ports)
-        signal.pause()
+        while True:  # a signal that comes just before a sleep waits for its end
+            time.sleep(1)
 
 
 def _load(spans: int, end_ns: int, seed: int, ports: Ports) -> None:
