@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Mapping
 
 from tempo_dask.api.decode_arguments import Arguments
 from tempo_dask.api.decode_numbers import parse_integer
 from tempo_dask.api.decode_times import parse_rfc3339
 from tempo_dask.api.limits import SECOND_NS
-from tempo_dask.engine.requests import TraceRequest, Window
+from tempo_dask.engine.requests import Places, TraceRequest, Window
 from tempo_dask.errors import BadRequest, QueryFailed
 
 _NOT_HEX = re.compile("[^0-9a-fA-F]")
-_MODES = frozenset({"", "all", "ingesters", "blocks", "external"})
+#: What a mode is here; the last one is known, and not served.
+_MODES: Mapping[str, Places] = {"": "all", "all": "all", "ingesters": "live", "blocks": "blocks", "external": "all"}
 
 
 def decode_trace(text: str, arguments: Arguments, tenant: str) -> TraceRequest:
     """Return the lookup that a path and its parameters ask for; raises BadRequest with the client's text."""
     trace_id = parse_trace_id(text)
     window = _window(arguments)
-    _check_sharding(arguments)
-    return TraceRequest(tenant, trace_id, window)
+    return TraceRequest(tenant, trace_id, window, _places(arguments))
 
 
 def parse_trace_id(text: str) -> bytes:
@@ -48,8 +49,8 @@ def _window(arguments: Arguments) -> Window | None:
     return Window(start * SECOND_NS, end * SECOND_NS)
 
 
-def _check_sharding(arguments: Arguments) -> None:
-    """Check the parameters that choose where to look; sources are always looked at all alike."""
+def _places(arguments: Arguments) -> Places:
+    """Return where to look; parameters that choose among blocks are checked, and all blocks are looked at."""
     mode = arguments.text("mode")
     if mode not in _MODES:
         msg = f"invalid value for mode {mode}"
@@ -65,3 +66,4 @@ def _check_sharding(arguments: Arguments) -> None:
     if mode == "external":
         msg = "external mode is not enabled"
         raise QueryFailed(msg)
+    return _MODES[mode]

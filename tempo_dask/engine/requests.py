@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from traceql.ast import AttributeReference
 
@@ -35,13 +35,21 @@ class SearchRequest:
     max_duration_ns: int = 0
 
 
+#: Where to look for a trace.
+Places: TypeAlias = Literal["all", "live", "blocks"]
+
+
 @dataclass(frozen=True, slots=True)
 class TraceRequest:
-    """Return one trace; a window only chooses which sources are looked at, it never trims spans."""
+    """Return one trace; a window only chooses which sources are looked at, it never trims spans.
+
+    `places` leaves out what lies in blocks already, or what does not lie there yet.
+    """
 
     tenant: str
     trace_id: bytes
     window: Window | None = None
+    places: Places = "all"
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ def test_an_id_reads_back_without_its_zeros(trace_id: bytes) -> None:
         ("start=5", None),
         ("start=5&end=9", Window(5 * S, 9 * S)),
         ("start=-5&end=9", Window(-5 * S, 9 * S)),
-        ("mode=blocks&blockStart=12345678-0000-0000-1235-000001240000&rf1After=2024-01-01T00:00:00Z", None),
+        ("mode=all&blockStart=12345678-0000-0000-1235-000001240000&rf1After=2024-01-01T00:00:00Z", None),
     ],
 )
 def test_parameters_of_a_trace(query: str, window: Window | None) -> None:
@@ -76,6 +76,11 @@ def test_bad_parameters_of_a_trace(query: str, said: str) -> None:
     with pytest.raises(BadRequest) as caught:
         decode_trace("1", Arguments.of_query(query), "t")
     assert str(caught.value).startswith(said)
+
+
+def test_modes_say_where_to_look() -> None:
+    found = {mode: decode_trace("1", Arguments({"mode": mode}), "t").places for mode in ("all", "ingesters", "blocks")}
+    assert found == {"all": "all", "ingesters": "live", "blocks": "blocks"}
 
 
 def test_external_mode_is_not_enabled() -> None:
