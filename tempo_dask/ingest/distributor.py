@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from tempo_dask import telemetry
-from tempo_dask.errors import TempoDaskError
+from tempo_dask.errors import TempoDaskError, Unavailable
 from tempo_dask.ingest.commit_group import Check
 from tempo_dask.ingest.limits import IngestLimits, LimitsOf, unlimited
 from tempo_dask.ingest.rates import RateLimited, Rates
@@ -68,11 +68,20 @@ class Distributor:
         telemetry.INGRESS_BYTES.labels(tenant).inc(len(body))
         limits = self._rules.limits_of(tenant)
         self._require_rate(tenant, body, limits)
-        spans = await self._commit(tenant, body)
+        spans = await self._committed(tenant, body)
         if limits.artificial_delay_s:
             await asyncio.sleep(limits.artificial_delay_s - (time.perf_counter() - started))
         telemetry.PUSH_DURATION.observe(time.perf_counter() - started)
         return spans
+
+    async def _committed(self, tenant: str, body: bytes) -> int:
+        """Return how many spans were taken; those of a request that could not be written are counted."""
+        try:
+            return await self._commit(tenant, body)
+        except Unavailable:
+            verdict = self._check([body])[0]
+            telemetry.DISCARDED_SPANS.labels(telemetry.UNKNOWN_ERROR, tenant).inc(verdict.spans)
+            raise
 
     def _require_rate(self, tenant: str, body: bytes, limits: IngestLimits) -> None:
         refusal = self._rates.refusal(tenant, len(body), limits) if body else None

@@ -33,6 +33,7 @@ def refusal(limits: RequestLimits | None = None, **values: Any) -> str:
 
 def test_defaults() -> None:
     assert decode() == SearchRequest("t", "", Window(NOW_NS - 900 * S, NOW_NS), 20, 3)
+    assert decode(spss=0).spans_per_set == 3
 
 
 def test_an_empty_value_counts_as_absent() -> None:
@@ -55,7 +56,7 @@ def test_everything_given() -> None:
         ({"limit": "262145"}, "limit 262145 exceeds max limit 262144"),
         ({"spss": "-1"}, "invalid spss: must be a non-negative number"),
         ({"spss": "1.5"}, 'invalid spss: strconv.Atoi: parsing "1.5": invalid syntax'),
-        ({"spss": "1000"}, "spans per span set exceeds 100. received 1000"),
+        ({"spss": "101"}, "spans per span set exceeds 100. received 101"),
         ({"start": "x", "end": "2"}, 'invalid start: strconv.ParseInt: parsing "x": invalid syntax'),
         ({"start": "x", "since": "1h"}, 'invalid start: strconv.ParseInt: parsing "x": invalid syntax'),
         (

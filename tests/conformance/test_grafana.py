@@ -152,6 +152,27 @@ def test_ranges(recorded_server: ServerProcess, channel: grpc.Channel, query: st
     )
 
 
+def test_hints_of_exemplars_go_before_the_parameter(recorded_server: ServerProcess) -> None:
+    def shown(query: str, **parameters: object) -> int:
+        path, found = "/api/metrics/query_range", pb.QueryRangeResponse()
+        strictly(recorded_server, path, found, q=query, step="60s", **parameters, **WINDOW)
+        return sum(len(one.exemplars) for one in found.series)
+
+    assert shown("{} | rate()", exemplars=7) == 7
+    assert shown("{} | rate() with (exemplars=3)", exemplars=7) == 3
+    assert shown("{} | rate() with (exemplars=true)", exemplars=7) == 7
+    assert shown("{} | rate() with (exemplars=false)", exemplars=7) == 0
+    assert 7 < shown("{} | rate()") <= 100
+
+
+def test_more_series_than_wanted_are_a_partial_answer(recorded_server: ServerProcess) -> None:
+    found = pb.QueryRangeResponse()
+    query = "{} | rate() by (name)"
+    strictly(recorded_server, "/api/metrics/query_range", found, q=query, step="60s", maxSeries=2, **WINDOW)
+    assert (len(found.series), found.status) == (2, pb.PARTIAL)
+    assert found.message.startswith("Response exceeds maximum series limit of 2, a partial response is returned.")
+
+
 @pytest.mark.parametrize("query", [f"{ROOTS} | rate()", f"{ROOTS} | quantile_over_time(duration, .5) by(kind)"])
 def test_instants(recorded_server: ServerProcess, channel: grpc.Channel, query: str) -> None:
     whole = strictly(recorded_server, "/api/metrics/query", pb.QueryInstantResponse(), q=query, **WINDOW)

@@ -44,6 +44,8 @@ def test_traces_come_in_order_and_make_the_answer(engine: Engine, query: str, li
     parts = told(engine.stream_search(request))
     assert tuple(chain.from_iterable(part.traces for part in parts)) == asyncio.run(engine.search(request)).traces
     assert all(part.traces for part in parts[:-1])
+    costs = [(part.metrics.completed_jobs, part.metrics.inspected_bytes) for part in parts]
+    assert costs == sorted(costs)
 
 
 def test_traces_come_before_all_is_scanned(engine: Engine) -> None:

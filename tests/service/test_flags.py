@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tempo_dask.cli.flags import UnknownFlag, is_flags, read_flags
+from tempo_dask.cli.flags import ALL_TARGETS, UnknownFlag, is_flags, read_flags
+from tempo_dask.cli.main import serve_flags
 from tempo_dask.config import file as config
 from tempo_dask.config.section import ConfigError
 
@@ -96,6 +97,14 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "tempo_dask.cli", *arguments], capture_output=True, text=True, timeout=300, check=False
     )
+
+
+def test_version_and_target(capsys: pytest.CaptureFixture[str]) -> None:
+    serve_flags(["-version"])
+    assert capsys.readouterr().out.startswith("tempo-dask ")
+    for target in ALL_TARGETS:
+        serve_flags([f"-target={target}", "-config.verify"])
+        assert read_flags(["-target", target]).target == target
 
 
 def test_verify_checks_and_ends(tmp_path: Path) -> None:

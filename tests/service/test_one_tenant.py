@@ -6,7 +6,7 @@ from urllib.request import Request, urlopen
 
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
-from tests.ingest.numbered import body
+from tests.ingest.numbered import START_NS, body
 from tests.serving import ServerProcess
 
 PROTOBUF = "application/protobuf"
@@ -43,3 +43,6 @@ def test_where_a_trace_lies_can_be_asked_for(server: ServerProcess) -> None:
         found[mode] = [int.from_bytes(span.span_id) - 1 for span in spans]
     both = [9_000_000, 9_000_001]
     assert found == {"": both, "all": both, "blocks": [9_000_000], "ingesters": [9_000_001]}
+    around = {"start": START_NS // 10**9 - 1, "end": START_NS // 10**9 + 1}
+    assert server.ask(path, **around).body == server.ask(path).body
+    assert server.ask(path, start=1, end=2).status == 404
