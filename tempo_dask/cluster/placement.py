@@ -14,7 +14,7 @@ import numpy.typing as npt
 from tempo_dask.cluster.members import Worker
 
 #: A worker's units may be so much more than its share by threads before they go to the next one.
-_SLACK = 1.25
+_SLACK = 1.1
 
 
 def hash_of(*parts: object) -> int:
