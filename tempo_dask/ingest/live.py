@@ -23,8 +23,8 @@ from tempo_dask.ingest.records import Record
 class LiveLimits:
     """What the live store holds, and when it decodes."""
 
-    batch_spans: int = 10_000  # decoding is fastest at this size
-    linger_s: float = 0.2  # fewer spans than a batch wait this long for more
+    batch_spans: int = 32_768  # their chunk is large enough to be written to a block as it is
+    linger_s: float = 0.5  # fewer spans than a batch wait this long for more, where no query waits for them
     waiting_bytes: int = 64 << 20  # of undecoded requests
     live_bytes: int = 1 << 30  # of everything here; beyond it nothing more comes in
 

@@ -1,7 +1,8 @@
 """Small neighbouring chunks become larger ones, so a query meets a few chunks and not thousands.
 
-Tiers as in a log-structured merge tree: a chunk's tier is the logarithm of its spans, and `FAN_IN` neighbours of
-one tier, or below it, make one chunk of the next. Each span is so merged once per tier.
+As in a log-structured merge tree `FAN_IN` neighbours of a size, or below it, make one larger chunk; but never is a
+chunk copied to take in a few small ones: every merge makes a chunk `GROWTH` times the largest it is made of. So a
+span is copied a few times on its way to a chunk of `LARGEST_SPANS`, and then it waits for its block.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from storage.chunk import Chunk
-from tempo_dask.ingest.live import LiveStore
+from tempo_dask.ingest.live import LiveLimits, LiveStore
 
 FAN_IN = 8
-#: Chunks of this size are left alone: they are scanned fast enough, and merging more would only cost.
-LARGEST_SPANS = 500_000
+GROWTH = 4
+#: Chunks of this size are left alone: they are scanned fast enough, and merging more would only cost. Under load all
+#: come from the decoder at that size.
+LARGEST_SPANS = LiveLimits().batch_spans
 
 MergeChunks: TypeAlias = Callable[[Sequence[Chunk]], Chunk]
 
@@ -36,19 +39,16 @@ class Merger:
 
 
 def mergeable_run(chunks: Sequence[Chunk]) -> Sequence[Chunk]:
-    """Return the newest run of at least `FAN_IN` neighbours no larger than one tier, or nothing."""
+    """Return the newest run of at least `FAN_IN` neighbours that are small beside what they make, or nothing."""
     sizes = [chunk.tables.spans.num_rows for chunk in chunks]
-    for tier in sorted({_tier(size) for size in sizes if size < LARGEST_SPANS}):
+    for tier in sorted({size.bit_length() for size in sizes if size < LARGEST_SPANS}):
         stop = len(sizes)
         while stop > 0:
             start = stop
-            while start > 0 and _tier(sizes[start - 1]) <= tier and sizes[start - 1] < LARGEST_SPANS:
+            while start > 0 and sizes[start - 1].bit_length() <= tier and sizes[start - 1] < LARGEST_SPANS:
                 start -= 1
-            if stop - start >= FAN_IN:
+            run = sizes[start:stop]
+            if len(run) >= FAN_IN and sum(run) >= GROWTH * max(run):
                 return chunks[start:stop]
             stop = min(start, stop - 1)
     return ()
-
-
-def _tier(spans: int) -> int:
-    return spans.bit_length() // FAN_IN.bit_length()
