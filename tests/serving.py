@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -47,13 +48,14 @@ class ServerProcess:
     """`tempo-dask serve` with its data in `data_dir`. Use as a context manager, or `start` and `stop` it by hand.
 
     `addresses` maps `http`, `grpc`, `otlp_grpc` and `otlp_http` to HOST:PORT. What the server logs stands in
-    `<data_dir>.log`.
+    `<data_dir>.log`. `options` stand at the end of its command line, `environment` is beside that of the tests.
     """
 
-    def __init__(self, data_dir: Path, *options: str) -> None:
+    def __init__(self, data_dir: Path, *options: str, **environment: str) -> None:
         self.data_dir = data_dir
         self.addresses: dict[str, str] = {}
         self._options = options
+        self._environment = environment
         self._log = data_dir.with_name(data_dir.name + ".log")
         self._process: subprocess.Popen[str] | None = None
 
@@ -72,21 +74,20 @@ class ServerProcess:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def command(self) -> list[str]:
+        """What starts the process."""
+        ports = [text for option in EVERY_PORT for text in (option, "127.0.0.1:0")]
+        serve = [sys.executable, "-m", "tempo_dask.cli", "serve"]
+        return [*serve, "--data-dir", str(self.data_dir), *ports, *self._options]
+
     def start(self) -> None:
         """Start the process and wait until it listens and is ready."""
-        ports = [text for option in EVERY_PORT for text in (option, "127.0.0.1:0")]
-        command = [
-            sys.executable,
-            "-m",
-            "tempo_dask.cli",
-            "serve",
-            "--data-dir",
-            str(self.data_dir),
-            *ports,
-            *self._options,
-        ]
+        environment = {**os.environ, **self._environment}
         with self._log.open("a") as log:
-            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+            self._process = subprocess.Popen(
+                self.command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment
+            )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line.startswith("listening "):

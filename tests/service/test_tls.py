@@ -1,4 +1,4 @@
-"""TLS and clients' certificates, for HTTP, for gRPC, and for gRPC over HTTP's port."""
+"""TLS and clients' certificates, for HTTP, for gRPC, and for gRPC over HTTP's port: the example `deploy/tls.yaml`."""
 
 from __future__ import annotations
 
@@ -17,19 +17,14 @@ from tempo_dask.api.pb import tempo_pb2 as pb
 from tempo_dask.config.file import parse
 from tempo_dask.config.section import ConfigError
 from tempo_dask.tls import grpc_tls, http_tls
+from tests.service.examples import ExampleServer
 from tests.serving import ServerProcess
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="certificates are made with openssl")
 
-CONFIG = """
-server:
-  http_tls_config: &tls
-    cert_file: {0}/server.pem
-    key_file: {0}/server.key
-    client_auth_type: RequireAndVerifyClientCert
-    client_ca_file: {0}/ca.pem
-  grpc_tls_config: *tls
-"""
+#: Clients show who they are by more than a certificate.
+TOKEN = "a-token"
+AUTHORIZATION = ("authorization", f"Bearer {TOKEN}")
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +60,7 @@ def _openssl(folder: Path, *arguments: str) -> None:
     subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
 
 
-class TlsServer(ServerProcess):
+class TlsServer(ExampleServer):
     """A server that tells nobody without a certificate whether it is ready."""
 
     def _wait_until_ready(self) -> None:
@@ -75,8 +70,7 @@ class TlsServer(ServerProcess):
 @pytest.fixture(scope="module")
 def server(certificates: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsServer]:
     folder = tmp_path_factory.mktemp("tls")
-    (folder / "tempo.yaml").write_text(CONFIG.format(certificates))
-    with TlsServer(folder / "data", "--config", str(folder / "tempo.yaml")) as running:
+    with TlsServer("tls.yaml", folder, TLS_DIR=str(certificates), QUERY_TOKEN=TOKEN) as running:
         yield running
 
 
@@ -87,10 +81,10 @@ def client_context(certificates: Path, name: str | None) -> ssl.SSLContext:
     return context
 
 
-def fetch(server: ServerProcess, path: str, context: ssl.SSLContext) -> tuple[int, bytes]:
+def fetch(server: ServerProcess, path: str, context: ssl.SSLContext, *, has_token: bool = True) -> tuple[int, bytes]:
     connection = HTTPSConnection(server.addresses["http"], context=context, timeout=300)
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers=dict([AUTHORIZATION] if has_token else []))
         answer = connection.getresponse()
         return answer.status, answer.read()
     finally:
@@ -111,6 +105,11 @@ def test_https_with_a_certificate(server: ServerProcess, certificates: Path) -> 
     assert json.loads(body)["traces"] == []
 
 
+def test_a_certificate_alone_is_not_enough(server: ServerProcess, certificates: Path) -> None:
+    status, _ = fetch(server, "/api/search", client_context(certificates, "client"), has_token=False)
+    assert status == 401
+
+
 @pytest.mark.parametrize("name", [None, "stranger"])
 def test_https_without_a_certificate_is_refused(server: ServerProcess, certificates: Path, name: str | None) -> None:
     with pytest.raises((ssl.SSLError, ConnectionError)):
@@ -124,7 +123,8 @@ def test_grpc_with_a_certificate(server: ServerProcess, certificates: Path, port
         search = channel.unary_stream(
             "/tempopb.StreamingQuerier/Search", response_deserializer=pb.SearchResponse.FromString
         )
-        [message] = list(search(pb.SearchRequest(Query="{ }").SerializeToString(), timeout=300))
+        request = pb.SearchRequest(Query="{ }").SerializeToString()
+        [message] = list(search(request, metadata=[AUTHORIZATION], timeout=300))
     assert not message.traces
 
 
