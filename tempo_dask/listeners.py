@@ -43,13 +43,13 @@ class Listeners:
         health = Health(lambda: api.operations.not_ready() is None, (SERVICE,))
         querier = StreamingQuerier(api, write_timeout_s=server.http_server_write_timeout.total_seconds())
         self._grpc = GrpcServer(
-            [health.handler(), querier.handler()],
+            [health.handler(), *([querier.handler()] if api.has_queries else [])],
             max_received_bytes=server.grpc_server_max_recv_msg_size,
             max_sent_bytes=server.grpc_server_max_send_msg_size,
             tls=grpc_tls(server.grpc_tls_config),
             local_path=local_path,
         )
-        self._receivers = receivers_of(config.distributor.receivers, push)
+        self._receivers = receivers_of(config.distributor.receivers, push) if config.role.ingests else ()
 
     async def start(self) -> dict[str, str]:
         """Listen everywhere, and return where, HOST:PORT by name. Raises OSError, which names what cannot be had."""

@@ -126,6 +126,7 @@ async def _serve(parts: Parts, wal: Wal, blocks: BlockStore, node: str, schedule
         limits_of=_limits_of(config, settings),
         overrides=parts.user_overrides,
         has_mcp=config.query_frontend.mcp_server.enabled,
+        has_queries=config.role.queries,
         status=Status(config, settings, operations.not_ready, node, fabric.members, _set_by_users(parts)),
     )
     compaction = config.compactor.compaction
@@ -140,11 +141,12 @@ async def _serve(parts: Parts, wal: Wal, blocks: BlockStore, node: str, schedule
             return
         pipeline.start()
         sources.open()
-        fabric.join(pipeline.live, parts.data_dir / "dask")
+        if config.role.ingests or pipeline.live.usage():  # what a log holds is live, whatever the role is now
+            fabric.join(pipeline.live, parts.data_dir / "dask")
         operations.started()
         for thread in reloading:
             thread.start()
-        if not config.compactor.disabled:
+        if config.role.maintains and not config.compactor.disabled:
             maintenance.start()
         observers.start(blocks, pipeline.live.usage, operations.not_ready, _ring_members(config))
         sys.stdout.write(f"listening {' '.join(f'{name}={address}' for name, address in addresses.items())}\n")

@@ -28,8 +28,14 @@ class Status:
     def services(self) -> Mapping[str, str]:
         """Return the state of each part."""
         state = "Running" if self.not_ready() is None else "Stopping"
-        parts = ("distributor", "ingester", "overrides", "querier", "query-frontend", "server", "store")
-        disabled = self.config.compactor.disabled
+        role = self.config.role
+        of_role = {
+            ("distributor", "ingester"): role.ingests,
+            ("overrides", "server", "store"): True,
+            ("querier", "query-frontend"): role.queries,
+        }
+        parts = sorted(part for names, is_run in of_role.items() if is_run for part in names)
+        disabled = self.config.compactor.disabled or not role.maintains
         return {**dict.fromkeys(parts, state), "compactor": "Disabled" if disabled else state}
 
     def config_text(self, mode: str) -> str:
@@ -61,4 +67,6 @@ class Status:
         state = "ACTIVE" if self.not_ready() is None else "LEAVING"
         server = self.config.server
         address = f"{server.http_listen_address or '0.0.0.0'}:{server.http_listen_port}"  # noqa: S104  # shown, not bound
-        return [(self.node, state, address, "ingest, query"), *self.workers()]
+        role = self.config.role
+        does = {"ingest": role.ingests, "query": role.queries, "compact": role.maintains}
+        return [(self.node, state, address, ", ".join(name for name, is_so in does.items() if is_so)), *self.workers()]

@@ -256,6 +256,7 @@ class Api:
     status: Status = field(default_factory=NoStatus)
     overrides: UserOverrides | None = None  # None: there is no such path
     has_mcp: bool = False
+    has_queries: bool = True  # whether their paths are there
     tenant_of: TenantOf = one_tenant
     authenticate: Authenticate = let_pass
     limits_of: Callable[[str], RequestLimits] | None = None

@@ -17,6 +17,7 @@ from tempo_dask.errors import TempoDaskError
 
 #: Flag -> the key of the configuration that it sets.
 _KEYS: Mapping[str, str] = {
+    "target": "target",
     "multitenancy.enabled": "multitenancy_enabled",
     "auth.enabled": "multitenancy_enabled",
     "http-api-prefix": "http_api_prefix",
@@ -61,10 +62,8 @@ _WITHOUT_EFFECT = frozenset(
         "block-profile-threshold",
     }
 )
-_OWN = ("config.file", "config.expand-env", "config.verify", "version", "target")
+_OWN = ("config.file", "config.expand-env", "config.verify", "version")
 _SWITCHES = frozenset({"config.expand-env", "config.verify", "version", "multitenancy.enabled", "auth.enabled"})
-#: The role of a process that does everything, and Tempo's names for it.
-ALL_TARGETS = frozenset({"all", "scalable-single-binary"})
 
 
 class UnknownFlag(TempoDaskError):
@@ -79,7 +78,6 @@ class Flags:
     expand_env: bool = False
     verify: bool = False
     version: bool = False
-    target: str = "all"
     values: Mapping[str, Any] = field(default_factory=dict)
     without_effect: tuple[str, ...] = ()
 
@@ -107,7 +105,6 @@ def read_flags(arguments: Sequence[str]) -> Flags:
         expand_env=_is_on(own, "config.expand-env"),
         verify=_is_on(own, "config.verify"),
         version=_is_on(own, "version"),
-        target=own.get("target", "all"),
         values=values,
         without_effect=tuple(ignored),
     )

@@ -13,7 +13,7 @@ import typer
 
 from tempo_dask.cli import bench, blocks, traceql
 from tempo_dask.cli.explain import explained
-from tempo_dask.cli.flags import ALL_TARGETS, is_flags, read_flags
+from tempo_dask.cli.flags import is_flags, read_flags
 from tempo_dask.config import file as config
 from tempo_dask.errors import TempoDaskError
 from tempo_dask.load import load_files
@@ -72,15 +72,19 @@ def serve(
     scheduler: Annotated[
         str, typer.Option(metavar="local|tcp://HOST:PORT", help="Where queries run: here, or on a Dask cluster.")
     ] = "local",
+    target: Annotated[
+        str | None, typer.Option(metavar="all|ingest|query|compact", help="What this process does. Default: all of it.")
+    ] = None,
 ) -> None:
     """Run the server until it is told to stop (Ctrl-C or SIGTERM); it then exits with status 0.
 
     A port of 0 takes a free one. When everything listens, one line says where: `listening http=... grpc=...
     otlp_grpc=... otlp_http=...`. What was acknowledged survives any end of the process.
     """
+    flags = {} if target is None else {"target": target}
     try:
         settings = config.with_addresses(
-            config.load(config_file) if config_file else config.Config(),
+            config.load(config_file, flags=flags) if config_file else config.parse("", flags),
             http=http_address,
             grpc=grpc_address,
             otlp_grpc=otlp_grpc_address,
@@ -162,8 +166,6 @@ def serve_flags(arguments: Sequence[str]) -> None:
         if flags.version:
             version()
             return
-        if flags.target not in ALL_TARGETS:
-            fail(f"unrecognised module name: {flags.target}; one process does everything here: -target=all")
         if flags.file is None:
             settings = config.parse("", flags.values)
         else:
@@ -191,7 +193,10 @@ def run_server(settings: config.Config, data_dir: Path, scheduler: str, *, check
 
 def main() -> None:
     """Run the command line: sub-commands, or flags as Tempo has them."""
-    if is_flags(sys.argv[1:]):
-        serve_flags(sys.argv[1:])
-    else:
+    if not is_flags(sys.argv[1:]):
         app()
+        return
+    try:
+        serve_flags(sys.argv[1:])
+    except typer.Exit as end:
+        sys.exit(end.exit_code)

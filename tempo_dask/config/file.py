@@ -21,6 +21,7 @@ from tempo_dask.config.cluster import ClusterSection
 from tempo_dask.config.compactor import Compactor
 from tempo_dask.config.overrides import Overrides
 from tempo_dask.config.receivers import DefaultReceivers, Receivers, with_otlp_addresses
+from tempo_dask.config.roles import ROLES, Role, Target
 from tempo_dask.config.section import ConfigError, Duration, Port, Section, split_address
 from tempo_dask.config.server import Authentication, GrpcTls, QueryFrontend, Tls
 from tempo_dask.config.storage import Storage
@@ -68,6 +69,7 @@ class Ingester(Section):
 class Config(Section):
     """The whole file."""
 
+    target: Target = "all"
     http_api_prefix: str = ""
     multitenancy_enabled: bool = False
     stream_over_http_enabled: bool = True  # Grafana's test of a data source needs it
@@ -88,6 +90,11 @@ class Config(Section):
     def without_effect(self) -> tuple[str, ...]:
         """The keys of the file that Tempo has and that mean nothing here."""
         return self._without_effect
+
+    @property
+    def role(self) -> Role:
+        """What this process does."""
+        return ROLES[self.target]
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -64,11 +64,12 @@ def test_metrics_have_tempos_names(server: ServerProcess) -> None:
     assert 'route="api_echo",status_code="200",ws="false"' in text
 
 
-def test_single_roles_are_refused() -> None:
-    command = [sys.executable, "-m", "tempo_dask.cli", "-target=querier"]
+def test_a_role_that_there_is_not_is_refused_in_a_line() -> None:
+    command = [sys.executable, "-m", "tempo_dask.cli", "-target=queriers"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "unrecognised module name: querier" in done.stderr
+    assert "unrecognised module name: queriers" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_profiles(server: ServerProcess) -> None:

@@ -52,6 +52,7 @@ def make_app(api: Api) -> Application:
             {**shared, "tenants": _TENANTS.get(module, "none"), "is_open": path in _OPEN_PATHS},
         )
         for module in _MODULES
+        if api.has_queries or module not in _QUERIES
         for path, handler in module.routes
     ]
     unclean = (r".*(?://|/\.{1,2}(?:/|$)).*", CleanPathHandler, shared)
