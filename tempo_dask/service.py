@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import uvloop
 
 from storage.block_store import BlockStore
@@ -37,6 +38,7 @@ from tempo_dask.ingest.distributor import Distributor, Rules
 from tempo_dask.ingest.flush import FlushLimits
 from tempo_dask.ingest.limits import LimitsOf
 from tempo_dask.ingest.live import LiveLimits
+from tempo_dask.ingest.live_traces import LivePeriods
 from tempo_dask.ingest.pipeline import Pipeline
 from tempo_dask.ingest.sources import Sources
 from tempo_dask.ingest.tenants import single_tenant, tenant_of
@@ -69,6 +71,7 @@ class StartFailed(TempoDaskError):
 def serve(config: Config, data_dir: Path, scheduler: str) -> None:
     """Run the server until SIGTERM or SIGINT. Raises StartFailed where it cannot start."""
     logs.set_up(config.server.log_level, config.server.log_format)
+    pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own gives memory back too soon, and page faults cost more
     settings = TenantSettings(config.overrides)
     try:
         settings.load()
@@ -285,6 +288,11 @@ def _rules(config: Config, limits_of: LimitsOf) -> Rules:
     )
 
 
+def _live_periods(config: Config) -> LivePeriods:
+    ingester = config.ingester
+    return LivePeriods(ingester.trace_idle_period.total_seconds(), ingester.trace_live_period.total_seconds())
+
+
 def _pipeline(config: Config, wal: Wal, blocks: BlockStore, node: str, limits_of: LimitsOf) -> Pipeline:
     ingester = config.ingester
     return Pipeline(
@@ -293,7 +301,7 @@ def _pipeline(config: Config, wal: Wal, blocks: BlockStore, node: str, limits_of
         node=node,
         check=otlp.check,
         decode=otlp.decode,
-        trim=Trimmer(limits_of, trace_sizes, count_longer).trim,
+        trim=Trimmer(limits_of, trace_sizes, count_longer, periods=_live_periods(config)).trim,
         live_limits=LiveLimits(live_bytes=2 * ingester.max_live_bytes),
         flush_limits=FlushLimits(
             max_block_duration_s=ingester.max_block_duration.total_seconds(),

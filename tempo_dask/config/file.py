@@ -57,8 +57,10 @@ class Distributor(Section):
 
 
 class Ingester(Section):
-    """`ingester`: how long spans stay live."""
+    """`ingester`: how long spans stay live, and traces count as live against the limits of their tenant."""
 
+    trace_idle_period: Duration = timedelta(seconds=5)
+    trace_live_period: Duration = timedelta(seconds=30)
     max_block_duration: Duration = timedelta(minutes=30)
     max_block_bytes: PositiveInt = 500 << 20
     flush_check_period: Duration = timedelta(seconds=1)

@@ -10,12 +10,16 @@ from tempo_dask.ingest.limits import IngestLimits
 
 TraceId: TypeAlias = tuple[int, int]
 
-#: A trace is live until nothing came of it for so long, or until it has been live for so long (Tempo's defaults of
-#: `ingester.trace_idle_period` and `trace_live_period`).
-IDLE_S = 5.0
-LIVE_S = 30.0
-#: How often traces that are no longer live are forgotten.
+#: How often traces that are no longer live are forgotten, at most.
 SWEEP_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class LivePeriods:
+    """A trace is live until nothing came of it for so long, or until it has been live for so long."""
+
+    idle_s: float = 5.0
+    live_s: float = 30.0
 
 
 @dataclass(slots=True)
@@ -29,6 +33,7 @@ class _Trace:
 class LiveTraces:
     """The live traces of one tenant. Belongs to the thread that commits."""
 
+    periods: LivePeriods = LivePeriods()
     _traces: dict[TraceId, _Trace] = field(default_factory=dict)
     _swept_s: float = 0.0
 
@@ -53,5 +58,5 @@ class LiveTraces:
         self._traces = {
             trace_id: trace
             for trace_id, trace in self._traces.items()
-            if now_s - trace.seen_s < IDLE_S and now_s - trace.born_s < LIVE_S
+            if now_s - trace.seen_s < self.periods.idle_s and now_s - trace.born_s < self.periods.live_s
         }

@@ -16,7 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from tempo_dask import telemetry
 from tempo_dask.ingest.limits import IngestLimits, LimitsOf
-from tempo_dask.ingest.live_traces import LiveTraces, TraceId
+from tempo_dask.ingest.live_traces import LivePeriods, LiveTraces, TraceId
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +64,13 @@ class Trimmer:
         trace_sizes: Callable[[bytes, int], TraceSizes],
         count_longer: Callable[[bytes, int], int],
         monotonic: Callable[[], float] = time.monotonic,
+        periods: LivePeriods | None = None,
     ) -> None:
         self._limits_of = limits_of
         self._trace_sizes = trace_sizes
         self._count_longer = count_longer
         self._monotonic = monotonic
-        self._live: defaultdict[str, LiveTraces] = defaultdict(LiveTraces)
+        self._live: defaultdict[str, LiveTraces] = defaultdict(lambda: LiveTraces(periods or LivePeriods()))
 
     def trim(self, tenant: str, body: bytes, spans: int) -> Kept:
         """Return what a tenant's limits leave of a request that was checked."""

@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from tempo_dask import telemetry
 from tempo_dask.ingest.limits import IngestLimits
-from tempo_dask.ingest.live_traces import IDLE_S, LIVE_S
+from tempo_dask.ingest.live_traces import LivePeriods
 from tempo_dask.ingest.trimming import Trimmer
 from tempo_dask.kernels.otlp_sizes import count_longer, trace_sizes
 from tests.ingest.exchanges import exchanges_of, sent_body
@@ -27,8 +27,8 @@ class Clock:
         return self.now_s
 
 
-def trimmer(limits: IngestLimits, clock: Clock | None = None) -> Trimmer:
-    return Trimmer(lambda _tenant: limits, trace_sizes, count_longer, clock or Clock())
+def trimmer(limits: IngestLimits, clock: Clock | None = None, periods: LivePeriods | None = None) -> Trimmer:
+    return Trimmer(lambda _tenant: limits, trace_sizes, count_longer, clock or Clock(), periods)
 
 
 def request(*traces: int, padding: int = 0) -> bytes:
@@ -68,12 +68,14 @@ def test_traces_beyond_the_limit_are_left_out() -> None:
     assert discarded("live_traces_exceeded", "many") - before == 3
 
 
-@pytest.mark.parametrize("quiet_s", [IDLE_S, LIVE_S])
-def test_traces_that_are_idle_make_room(quiet_s: float) -> None:
+@pytest.mark.parametrize("periods", [LivePeriods(), LivePeriods(idle_s=60, live_s=600)])
+def test_traces_that_are_idle_make_room(periods: LivePeriods) -> None:
     clock = Clock()
-    trim = trimmer(IngestLimits(max_traces_per_user=1), clock).trim
+    trim = trimmer(IngestLimits(max_traces_per_user=1), clock, periods).trim
     assert trim("t", request(1), 1).spans == 1
-    clock.now_s += quiet_s
+    clock.now_s += periods.idle_s - 2
+    assert trim("t", request(2), 1).spans == 0
+    clock.now_s += 2
     assert trim("t", request(2), 1).spans == 1
     assert trim("t", request(1), 1).spans == 0
 
@@ -81,7 +83,7 @@ def test_traces_that_are_idle_make_room(quiet_s: float) -> None:
 def test_a_trace_that_never_rests_is_cut_too() -> None:
     clock = Clock()
     trim = trimmer(IngestLimits(max_bytes_per_trace=1000), clock).trim
-    for _ in range(int(LIVE_S)):
+    for _ in range(int(LivePeriods().live_s)):
         trim("t", request(1, padding=10), 1)
         clock.now_s += 1
     assert trim("t", request(1, padding=900), 1).spans == 1

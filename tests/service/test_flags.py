@@ -49,8 +49,9 @@ def test_a_file_that_was_written_for_tempo_is_taken() -> None:
     found = config.parse(TEMPO_FILE)
     assert (found.server.http_listen_port, found.server.log_level) == (3201, "warn")
     assert found.ingester.max_block_duration.total_seconds() == 300
+    assert found.ingester.trace_idle_period.total_seconds() == 5
     assert found.compactor.compaction.block_retention.total_seconds() == 48 * 3600
-    ignored = {"ingester.trace_idle_period", "ingester.lifecycler", "storage.trace.pool", "memberlist", "usage_report"}
+    ignored = {"ingester.lifecycler", "storage.trace.pool", "memberlist", "usage_report"}
     assert ignored <= set(found.without_effect)
 
 
