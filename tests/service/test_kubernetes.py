@@ -58,6 +58,7 @@ def test_the_schema_refuses_what_is_wrong() -> None:
 def test_every_part_is_there() -> None:
     assert {named(manifest) for manifest in of_kind("ConfigMap", "Deployment", "StatefulSet", "Service")} == {
         "ConfigMap tempo-dask",
+        "Deployment tempo-dask-compact",
         "Deployment tempo-dask-query",
         "Deployment tempo-dask-scheduler",
         "Deployment tempo-dask-worker",
@@ -76,9 +77,13 @@ def test_the_configuration_is_one_that_the_server_takes() -> None:
     assert (read.server.http_listen_port, read.server.grpc_listen_port) == (3200, 9095)
 
 
-def test_roles_are_given_as_flags() -> None:
+def test_every_role_is_given_by_its_flag() -> None:
+    text = of_kind("ConfigMap")[0]["data"]["tempo.yaml"]
     flags = [read_flags(container["args"]) for container in containers() if "command" not in container]
-    assert sorted(given.target for given in flags) == ["ingest", "query"]
+    roles = [config.parse(text, given.values).role for given in flags]
+    assert sum(role.ingests for role in roles) == 1
+    assert sum(role.queries for role in roles) == 1
+    assert sum(role.maintains for role in roles) == 1
     assert {str(given.file) for given in flags} == {"/etc/tempo-dask/tempo.yaml"}
     assert all(given.without_effect == () for given in flags)
 
