@@ -18,6 +18,7 @@ import uvloop
 from storage.block_store import BlockStore
 from storage.data_dir import DataDir
 from storage.errors import StorageError
+from storage.object_store import ObjectStore
 from storage.tempo_blocks.beside import BlocksBesideTempo
 from storage.wal import Wal
 from tempo_dask import logs, telemetry
@@ -25,7 +26,7 @@ from tempo_dask.api.authentication import Credentials
 from tempo_dask.api.contracts import Api, Authenticate, TenantOf, let_pass, one_tenant
 from tempo_dask.api.limits import RequestLimits
 from tempo_dask.api.tenancy import one_tenant_of, tenants_of
-from tempo_dask.cluster.fabric import open_fabric
+from tempo_dask.cluster.fabric import Fabric, open_fabric
 from tempo_dask.config.file import Config
 from tempo_dask.config.section import ConfigError
 from tempo_dask.config.server import Authentication
@@ -47,6 +48,7 @@ from tempo_dask.kernels import otlp
 from tempo_dask.kernels.otlp_sizes import count_longer, trace_sizes
 from tempo_dask.listeners import Listeners
 from tempo_dask.maintenance.cycle import Maintenance
+from tempo_dask.maintenance.tasks import one_by_one
 from tempo_dask.observability.observers import Observers
 from tempo_dask.operations import Operations
 from tempo_dask.overrides import TenantSettings
@@ -82,9 +84,10 @@ def serve(config: Config, data_dir: Path, scheduler: str) -> None:
         ):
             trace = config.storage.trace
             poll_s = trace.blocklist_poll.total_seconds()
-            blocks = BlocksBesideTempo(open_trace_store(trace, data.blocks_path), poll_s=poll_s, forget=forget_block)
+            objects = open_trace_store(trace, data.blocks_path)
+            blocks = BlocksBesideTempo(objects, poll_s=poll_s, forget=forget_block)
             PROCESS_CUBES.keep(folder=data_dir / "cubes", disk_bytes=CUBES_DISK_BYTES)
-            parts = Parts(config, settings, _user_overrides(config, settings, data_dir), data_dir)
+            parts = Parts(config, settings, _user_overrides(config, settings, data_dir), data_dir, objects)
             runner.run(_serve(parts, wal, blocks, data.node, scheduler))
     except (StorageError, ConfigError, OSError) as error:
         raise StartFailed(str(error)) from error
@@ -99,6 +102,7 @@ class Parts:
     settings: TenantSettings
     user_overrides: UserOverrides | None
     data_dir: Path
+    objects: ObjectStore
 
 
 async def _serve(parts: Parts, wal: Wal, blocks: BlockStore, node: str, scheduler: str) -> None:
@@ -133,7 +137,7 @@ async def _serve(parts: Parts, wal: Wal, blocks: BlockStore, node: str, schedule
         status=Status(config, settings, operations.not_ready, node, fabric.members, _set_by_users(parts)),
     )
     compaction = config.compactor.compaction
-    keep_blocks = _maintenance(config, settings, blocks).step
+    keep_blocks = _maintenance(parts, blocks, fabric).step
     maintenance = Background("maintenance", keep_blocks, pause_s=compaction.compaction_cycle.total_seconds())
     reloading = _reloading(parts)
     distributor = Distributor(pipeline.push, otlp.check, _rules(config, limits_of))
@@ -266,9 +270,11 @@ def _limits_of(config: Config, settings: TenantSettings) -> Callable[[str], Requ
     return limits_of
 
 
-def _maintenance(config: Config, settings: TenantSettings, blocks: BlockStore) -> Maintenance:
+def _maintenance(parts: Parts, blocks: BlockStore, fabric: Fabric) -> Maintenance:
     """Return what keeps the blocks in shape; a tenant's own retention goes before that of all."""
+    config, settings = parts.config, parts.settings
     limits = config.compactor.compaction.limits()
+    is_shared = fabric.cluster is not None and not config.storage.trace.single_writer
     return Maintenance(
         blocks,
         limits,
@@ -276,6 +282,8 @@ def _maintenance(config: Config, settings: TenantSettings, blocks: BlockStore) -
             nanoseconds(settings.of(tenant).compaction.block_retention) or limits.block_retention
         ),
         is_compacted=lambda tenant: not settings.of(tenant).compaction.compaction_disabled,
+        run=fabric.jobs if is_shared else one_by_one,
+        on_cluster=parts.objects if is_shared else None,
     )
 
 

@@ -17,6 +17,7 @@ from tempo_dask.cluster.opening import LOCAL, Cluster, open_cluster
 from tempo_dask.config.cluster import ClusterSection, ClusterTls
 from tempo_dask.engine.executors import Executor
 from tempo_dask.engine.local import LocalExecutor
+from tempo_dask.maintenance.tasks import RunTasks, one_by_one
 from tempo_dask.status import Member
 from tempo_dask.worker import is_loopback
 
@@ -40,6 +41,11 @@ class Fabric:
     def elsewhere(self) -> LiveElsewhere | None:
         """What asks other nodes for their live spans, where there may be others."""
         return None if self.cluster is None else self.cluster.elsewhere(self.node)
+
+    @property
+    def jobs(self) -> RunTasks:
+        """What does compactions: the workers, where there are any."""
+        return one_by_one if self.cluster is None else self.cluster.jobs.run
 
     def join(self, live: Live, folder: Path) -> None:
         """Let other nodes see the live spans of this one, where they can reach it."""

@@ -11,6 +11,7 @@ from distributed.security import Security
 
 from tempo_dask.cluster.elsewhere import LiveElsewhere
 from tempo_dask.cluster.executor import ClusterExecutor
+from tempo_dask.cluster.jobs import Jobs
 from tempo_dask.cluster.link import Link
 from tempo_dask.cluster.members import Members
 from tempo_dask.cluster.nodes import FORGET_AFTER_S, Nodes
@@ -32,6 +33,11 @@ class Cluster:
     nodes: Nodes
     executor: ClusterExecutor
     _kept: tuple[Future[None], ...] = field(default=(), repr=False)
+
+    @property
+    def jobs(self) -> Jobs:
+        """What does jobs of maintenance on the workers."""
+        return Jobs(self.link, self.watch, self.members)
 
     def elsewhere(self, own_node: str) -> LiveElsewhere:
         """Return what asks the nodes but one for their live spans."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +15,16 @@ from storage.columns import ScanSource
 from storage.object_store import ObjectStore
 from storage.remembered import Remembered
 
+_LOCK = type(threading.Lock())
+
 
 class _Packer(pickle.Pickler):
     """Leaves out the descriptions of blocks, which may be large: whoever opens a block reads its own."""
 
     def reducer_override(self, value: Any) -> Any:
-        """Return how a block is made again."""
+        """Return how a block is made again, and a lock: it guards its own process."""
+        if isinstance(value, _LOCK):
+            return threading.Lock, ()
         if not isinstance(value, Block):
             return NotImplemented
         meta, files = value.__reduce__()[1]

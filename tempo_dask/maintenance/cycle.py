@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from storage.block_store import BlockStore
+from storage.object_store import ObjectStore
 from tempo_dask.maintenance import metrics
 from tempo_dask.maintenance.compaction import compact_tenant
 from tempo_dask.maintenance.limits import CompactionLimits
@@ -25,7 +26,7 @@ class Maintenance:
     """Keeps the blocks of all tenants in shape; `step` is for one thread.
 
     `retention_of` says how long a tenant's blocks are kept (nanoseconds, 0: for ever), `is_compacted` whose are
-    compacted at all.
+    compacted at all. `run` says where compactions are done; where that is elsewhere, `on_cluster` is the store there.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Maintenance:
         retention_of: Callable[[str], int] | None = None,
         is_compacted: Callable[[str], bool] = lambda _tenant: True,
         run: RunTasks = one_by_one,
+        on_cluster: ObjectStore | None = None,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self._blocks = blocks
@@ -43,6 +45,7 @@ class Maintenance:
         self._retention_of = retention_of or (lambda _tenant: limits.block_retention)
         self._is_compacted = is_compacted
         self._run = run
+        self._on_cluster = on_cluster
         self._clock = clock
         self._swept_ns: dict[str, int] = {}
         self._avoid: dict[str, int] = {}
@@ -78,7 +81,13 @@ class Maintenance:
         now_ns = self._clock()
         self._avoid = {block_id: until for block_id, until in self._avoid.items() if until > now_ns}
         results = compact_tenant(
-            self._blocks, tenant, self._limits, run=self._run, clock=self._clock, avoid=self._avoid
+            self._blocks,
+            tenant,
+            self._limits,
+            run=self._run,
+            on_cluster=self._on_cluster,
+            clock=self._clock,
+            avoid=self._avoid,
         )
         for result in results:
             if result.error is not None:

@@ -1,4 +1,4 @@
-"""Running independent pieces of maintenance as Dask tasks: on threads of this process or on a cluster's workers."""
+"""Running independent pieces of maintenance: one by one, or on Dask's threaded scheduler."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 import dask.threaded
-from distributed import Client, as_completed
 
 T = TypeVar("T")
 
@@ -26,16 +25,5 @@ def on_threads(threads: int) -> RunTasks:
         for first in range(0, len(tasks), threads):
             graph = {("task", n): (task,) for n, task in enumerate(tasks[first : first + threads])}
             yield from dask.threaded.get(graph, list(graph), num_workers=threads)
-
-    return run
-
-
-def on_cluster(client: Client) -> RunTasks:
-    """Return a way to run tasks on the workers of a cluster, which must reach the store themselves."""
-
-    def run(tasks: Sequence[Callable[[], T]]) -> Iterator[T]:
-        futures = [client.submit(task, pure=False) for task in tasks]
-        for future in as_completed(futures):  # type: ignore[no-untyped-call]  # Dask has no types
-            yield future.result()
 
     return run

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,9 +28,11 @@ from tempo_dask.engine.local import LocalExecutor
 from tempo_dask.engine.requests import RangeRequest, SearchRequest, TagNamesRequest, TraceRequest, Window
 from tempo_dask.errors import QueryFailed
 from tempo_dask.kernels import otlp
+from tempo_dask.maintenance.compaction import CompactGroup
 from tests.cluster.processes import DaskProcesses, end, until
 from tests.cluster.slow_work import counted, slow_count
-from tests.engine.recorded import TENANT, Fixed
+from tests.engine.recorded import TENANT, Fixed, chunk_of
+from tests.ingest.numbered import body as numbered
 
 END_NS = 1_767_225_600 * 10**9
 MINUTE_NS = 60 * 10**9
@@ -179,6 +183,21 @@ def require_complete(
     timer.join()
     assert found.total() == counted(sources)
     assert len(found) == len(work.tasks)
+
+
+def test_a_job_of_maintenance_is_done_once(both_work: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processes that plan the same compaction ask the same worker, which does it once for both."""
+    blocks = BlockStore(open_store(str(tmp_path)))
+    for number in range(4):
+        chunk = chunk_of([numbered(range(9 * number, 9 * number + 9))])
+        blocks.publish("t", [chunk], node="n", first_seq=number + 1, last_seq=number + 1, arrived_ns=(END_NS, END_NS))
+    group = CompactGroup(open_store(str(tmp_path)), "t", list(blocks.block_list("t").blocks))
+    monkeypatch.setattr(CompactGroup, "__call__", lambda _self: pytest.fail("it is done by a worker"))
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: next(both_work.jobs.run([group])), range(2))
+    assert first.block is not None
+    assert {one.block.id for one in (first, second) if one.block is not None} == set(blocks.block_list("t").blocks)
+    assert first.block.source.span_count == 36
 
 
 def test_a_query_that_nobody_waits_for_ends(sources: tuple[ScanSource, ...], both_work: Cluster) -> None:
