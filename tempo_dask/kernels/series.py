@@ -14,7 +14,7 @@ import numpy.typing as npt
 from numba import njit, types
 
 from tempo_dask.kernels.predicates import Mask
-from tempo_dask.kernels.signatures import I32, I64, OUT_I32, OUT_I64, U8, U32
+from tempo_dask.kernels.signatures import I32, I64, OUT_I32, OUT_I64, OUT_I64_2D, U8, U32
 
 Times = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int32]
@@ -45,6 +45,33 @@ def _steps(times, first, step, count, out):
 
 @njit(
     [
+        types.int64(I64, U8, U32, types.int64, types.int64, types.int64, OUT_I64_2D),
+        types.int64(I64, U8, I32, types.int64, types.int64, types.int64, OUT_I64_2D),
+    ],
+    cache=True,
+    nogil=True,
+)
+def _count_run(times, mask, rows, first, low, high, lanes):
+    """Count spans by row in four lanes, as long as four together are in (low, high]; return where that ends.
+
+    Neighbours are often of one row: in lanes of their own they need not wait for each other.
+    """
+    at, last = first, np.uint32(lanes.shape[1] - 1)
+    while at + 4 <= times.size:
+        inside = (low < times[at]) & (times[at] <= high) & (low < times[at + 1]) & (times[at + 1] <= high)
+        inside &= (low < times[at + 2]) & (times[at + 2] <= high) & (low < times[at + 3]) & (times[at + 3] <= high)
+        if not inside:
+            break
+        lanes[0, min(np.uint32(rows[at]), last)] += mask[at] != 0
+        lanes[1, min(np.uint32(rows[at + 1]), last)] += mask[at + 1] != 0
+        lanes[2, min(np.uint32(rows[at + 2]), last)] += mask[at + 2] != 0
+        lanes[3, min(np.uint32(rows[at + 3]), last)] += mask[at + 3] != 0
+        at += 4
+    return at
+
+
+@njit(
+    [
         types.void(I64, U8, U32, I32, types.int64, types.int64, types.int64, OUT_I64),
         types.void(I64, U8, I32, I32, types.int64, types.int64, types.int64, OUT_I64),
     ],
@@ -55,12 +82,25 @@ def _count_cells(times, mask, rows, codes, first, step, count, cells):
     nowhere = cells.size - 1
     last = np.uint32(codes.size - 1)
     low, high, at = np.int64(0), np.int64(-1), np.int64(-1)
-    for i in range(times.size):
+    lanes = np.zeros((4, codes.size), np.int64)
+    # To empty the lanes takes a while: not more often than after so many spans, whatever the order of times.
+    pause, i, tried = np.int64(8 * codes.size + 64), np.int64(0), np.int64(0)
+    while i < times.size:
         if not (low < times[i] <= high):
             at, low, high = _step(times[i], first, step, count)
+        if i >= tried:
+            tried = i + pause
+            i = _count_run(times, mask, rows, i, low, high, lanes)
+            for row in range(codes.size):
+                cell = codes[row] * count + at
+                counts = (at >= 0) & (cell >= 0) & (cell < nowhere)
+                cells[cell if counts else nowhere] += lanes[:, row].sum()
+                lanes[:, row] = 0
+            continue
         cell = codes[min(np.uint32(rows[i]), last)] * count + at
         counts = (mask[i] != 0) & (at >= 0) & (cell >= 0) & (cell < nowhere)
         cells[cell if counts else nowhere] += 1
+        i += 1
 
 
 @njit(types.void(I64, U8, types.int64, types.int64, OUT_I64, OUT_I64), cache=True, nogil=True)
@@ -117,7 +157,8 @@ def count_cells(
     """
     first_ns, step_ns, step_count = steps
     cells = np.zeros(group_count * step_count + 1, np.int64)  # the last one takes what does not count
-    _count_cells(times, mask, rows, codes, first_ns, step_ns, step_count, cells)
+    if len(codes):
+        _count_cells(times, mask, rows, codes, first_ns, step_ns, step_count, cells)
     return cells[:-1].reshape(group_count, step_count)
 
 
