@@ -5,11 +5,13 @@ A protocol is served where its key stands, with or without a value.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, PositiveInt, model_validator
 
 from tempo_dask.config.section import ConfigError, Section, split_address
+from tempo_dask.config.server import GrpcTls
 
 
 def _require_address(text: str) -> str:
@@ -35,10 +37,33 @@ class KeysCount(Section):
         return data
 
 
+class ReceiverTls(Section):
+    """`tls` of a receiver: without a certificate there is none; with `client_ca_file` clients must show theirs."""
+
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    client_ca_file: Path | None = None
+
+    def served(self) -> GrpcTls:
+        """Return it in the words of `server`, which HTTP and gRPC are served by."""
+        return GrpcTls(
+            cert_file=self.cert_file,
+            key_file=self.key_file,
+            client_ca_file=self.client_ca_file,
+            client_auth_type="NoClientCert" if self.client_ca_file is None else "RequireAndVerifyClientCert",
+        )
+
+    @model_validator(mode="after")
+    def _require_files(self) -> ReceiverTls:
+        self.served()
+        return self
+
+
 class Grpc(Section):
     """A protocol over gRPC."""
 
     endpoint: Address
+    tls: ReceiverTls = ReceiverTls()
     max_recv_msg_size_mib: PositiveInt = 16
     include_metadata: bool = True  # the tenant's header is always looked at
 
@@ -47,6 +72,7 @@ class Http(Section):
     """A protocol over HTTP."""
 
     endpoint: Address
+    tls: ReceiverTls = ReceiverTls()
     max_request_body_size: PositiveInt = 20 << 20
     include_metadata: bool = True
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from tempo_dask.config.receivers import DefaultReceivers, Jaeger, Otlp, Receivers, Udp, Zipkin
+import grpc
+
+from tempo_dask.config.receivers import DefaultReceivers, Grpc, Http, Jaeger, Otlp, Receivers, Udp, Zipkin
 from tempo_dask.config.section import split_address
 from tempo_dask.ingest.distributor import Push
 from tempo_dask.ingest.receivers.jaeger_grpc import JaegerGrpcReceiver
@@ -17,6 +20,7 @@ from tempo_dask.ingest.receivers.otlp_grpc import OtlpGrpcReceiver
 from tempo_dask.ingest.receivers.otlp_http import otlp_http
 from tempo_dask.ingest.receivers.thrift_wire import BinaryReader, CompactReader, Reader
 from tempo_dask.ingest.receivers.zipkin_http import zipkin_http
+from tempo_dask.tls import grpc_tls, http_tls
 
 log = logging.getLogger(__name__)
 
@@ -48,26 +52,31 @@ class Placed:
 
 
 def receivers_of(config: Receivers, push: Push) -> list[Placed]:
-    """Return the receivers that a configuration asks for."""
+    """Return the receivers that a configuration asks for. Raises ConfigError where their certificates are no use."""
     gives_way = isinstance(config, DefaultReceivers)
     return [*_otlp(config.otlp, push), *_jaeger(config.jaeger, push, gives_way), *_zipkin(config.zipkin, push)]
 
 
 def _otlp(config: Otlp, push: Push) -> Iterator[Placed]:
     if http := config.protocols.http:
-        receiver = otlp_http(push, http.max_request_body_size, http.traces_url_path)
+        tls = _http_tls(http, "otlp.protocols.http")
+        receiver = otlp_http(push, http.max_request_body_size, http.traces_url_path, tls)
         yield Placed("otlp_http", http.endpoint, receiver)
-    if grpc := config.protocols.grpc:
-        yield Placed("otlp_grpc", grpc.endpoint, OtlpGrpcReceiver(push, grpc.max_recv_msg_size_mib << 20))
+    if rpc := config.protocols.grpc:
+        credentials = _grpc_tls(rpc, "otlp.protocols.grpc")
+        otlp_grpc = OtlpGrpcReceiver(push, rpc.max_recv_msg_size_mib << 20, credentials)
+        yield Placed("otlp_grpc", rpc.endpoint, otlp_grpc)
 
 
 def _jaeger(config: Jaeger, push: Push, gives_way: bool) -> Iterator[Placed]:
     protocols = config.protocols
-    if grpc := protocols.grpc:
-        receiver = JaegerGrpcReceiver(push, grpc.max_recv_msg_size_mib << 20)
-        yield Placed("jaeger_grpc", grpc.endpoint, receiver, gives_way)
+    if rpc := protocols.grpc:
+        credentials = _grpc_tls(rpc, "jaeger.protocols.grpc")
+        receiver = JaegerGrpcReceiver(push, rpc.max_recv_msg_size_mib << 20, credentials)
+        yield Placed("jaeger_grpc", rpc.endpoint, receiver, gives_way)
     if http := protocols.thrift_http:
-        yield Placed("jaeger_thrift_http", http.endpoint, jaeger_http(push, http.max_request_body_size), gives_way)
+        thrift = jaeger_http(push, http.max_request_body_size, _http_tls(http, "jaeger.protocols.thrift_http"))
+        yield Placed("jaeger_thrift_http", http.endpoint, thrift, gives_way)
     if compact := protocols.thrift_compact:
         yield Placed("jaeger_thrift_compact", compact.endpoint, _udp(compact, push, CompactReader, "compact"))
     if binary := protocols.thrift_binary:
@@ -76,8 +85,17 @@ def _jaeger(config: Jaeger, push: Push, gives_way: bool) -> Iterator[Placed]:
 
 def _zipkin(config: Zipkin | None, push: Push) -> Iterator[Placed]:
     if config:
-        receiver = zipkin_http(push, config.max_request_body_size, parse_string_tags=config.parse_string_tags)
+        tls = _http_tls(config, "zipkin")
+        receiver = zipkin_http(push, config.max_request_body_size, tls, parse_string_tags=config.parse_string_tags)
         yield Placed("zipkin", config.endpoint, receiver)
+
+
+def _http_tls(config: Http, name: str) -> ssl.SSLContext | None:
+    return http_tls(config.tls.served(), f"distributor.receivers.{name}.tls", ("http/1.1",))
+
+
+def _grpc_tls(config: Grpc, name: str) -> grpc.ServerCredentials | None:
+    return grpc_tls(config.tls.served(), f"distributor.receivers.{name}.tls")
 
 
 def _udp(config: Udp, push: Push, reader: Callable[[bytes], Reader], protocol: str) -> JaegerUdpReceiver:

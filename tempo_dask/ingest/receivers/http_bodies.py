@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -51,7 +52,12 @@ class Intake:
 class HttpReceiver:
     """An HTTP server; `routes` are patterns with the handlers that take spans there."""
 
-    def __init__(self, routes: Sequence[tuple[str, type[BodyHandler]]], intake: Intake) -> None:
+    def __init__(
+        self,
+        routes: Sequence[tuple[str, type[BodyHandler]]],
+        intake: Intake,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         app = Application(
             [(pattern, handler, {"intake": intake}) for pattern, handler in routes],
             default_handler_class=UnknownPath,
@@ -63,6 +69,7 @@ class HttpReceiver:
             chunk_size=READ_BYTES,
             idle_connection_timeout=IDLE_TIMEOUT_S,
             body_timeout=BODY_TIMEOUT_S,
+            ssl_options=tls,
         )
 
     async def start(self, host: str, port: int) -> int:

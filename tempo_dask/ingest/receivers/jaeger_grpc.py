@@ -26,12 +26,14 @@ SUCCESS = b""
 class JaegerGrpcReceiver:
     """A gRPC server with the one method `PostSpans`."""
 
-    def __init__(self, push: Push, max_message_bytes: int) -> None:
+    def __init__(self, push: Push, max_message_bytes: int, tls: grpc.ServerCredentials | None = None) -> None:
         self._push = push
         self._translating = asyncio.Semaphore(TRANSLATIONS)
         post = grpc.unary_unary_rpc_method_handler(self._post_spans)
         service = grpc.method_handlers_generic_handler(SERVICE, {"PostSpans": post})
-        self._server = GrpcServer([service], max_received_bytes=max_message_bytes, max_sent_bytes=max_message_bytes)
+        self._server = GrpcServer(
+            [service], max_received_bytes=max_message_bytes, max_sent_bytes=max_message_bytes, tls=tls
+        )
 
     async def start(self, host: str, port: int) -> int:
         """Listen and return the port. Raises OSError where the address cannot be had."""

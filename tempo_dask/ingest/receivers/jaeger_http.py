@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+
 from tempo_dask.errors import BadRequest, TempoDaskError
 from tempo_dask.ingest.distributor import Push
 from tempo_dask.ingest.receivers import jaeger_otlp, jaeger_thrift
@@ -12,9 +14,11 @@ RECEIVER = "jaeger/jaeger_receiver"
 MEDIA_TYPES = ("application/x-thrift", "application/vnd.apache.thrift.binary")
 
 
-def jaeger_http(push: Push, max_body_bytes: int = DEFAULT_MAX_BODY_BYTES) -> HttpReceiver:
+def jaeger_http(
+    push: Push, max_body_bytes: int = DEFAULT_MAX_BODY_BYTES, tls: ssl.SSLContext | None = None
+) -> HttpReceiver:
     """Return a server that takes batches."""
-    return HttpReceiver([("/api/traces", BatchHandler)], Intake(push, max_body_bytes))
+    return HttpReceiver([("/api/traces", BatchHandler)], Intake(push, max_body_bytes), tls)
 
 
 class BatchHandler(BodyHandler):

@@ -22,11 +22,18 @@ DEFAULT_MAX_MESSAGE_BYTES = 16 << 20
 class OtlpGrpcReceiver:
     """A gRPC server with the one method `Export`."""
 
-    def __init__(self, push: Push, max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES) -> None:
+    def __init__(
+        self,
+        push: Push,
+        max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES,
+        tls: grpc.ServerCredentials | None = None,
+    ) -> None:
         self._push = push
         export = grpc.unary_unary_rpc_method_handler(self._export)
         service = grpc.method_handlers_generic_handler(SERVICE, {"Export": export})
-        self._server = GrpcServer([service], max_received_bytes=max_message_bytes, max_sent_bytes=max_message_bytes)
+        self._server = GrpcServer(
+            [service], max_received_bytes=max_message_bytes, max_sent_bytes=max_message_bytes, tls=tls
+        )
 
     async def start(self, host: str, port: int) -> int:
         """Listen and return the port. Raises OSError where the address cannot be had."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from typing import Any
 
 from tempo_dask.errors import TempoDaskError
@@ -21,9 +22,14 @@ class UnsupportedMediaType(TempoDaskError):
     status = 415
 
 
-def otlp_http(push: Push, max_body_bytes: int = DEFAULT_MAX_BODY_BYTES, path: str = "/v1/traces") -> HttpReceiver:
+def otlp_http(
+    push: Push,
+    max_body_bytes: int = DEFAULT_MAX_BODY_BYTES,
+    path: str = "/v1/traces",
+    tls: ssl.SSLContext | None = None,
+) -> HttpReceiver:
     """Return a server that takes requests at one path."""
-    return HttpReceiver([(re.escape(path), TracesHandler)], Intake(push, max_body_bytes))
+    return HttpReceiver([(re.escape(path), TracesHandler)], Intake(push, max_body_bytes), tls)
 
 
 class TracesHandler(BodyHandler):

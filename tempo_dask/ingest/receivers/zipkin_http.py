@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+
 from tempo_dask.errors import TempoDaskError
 from tempo_dask.ingest.distributor import Push
 from tempo_dask.ingest.receivers import (
@@ -19,11 +21,15 @@ THRIFT = "application/x-thrift"
 
 
 def zipkin_http(
-    push: Push, max_body_bytes: int = DEFAULT_MAX_BODY_BYTES, *, parse_string_tags: bool = False
+    push: Push,
+    max_body_bytes: int = DEFAULT_MAX_BODY_BYTES,
+    tls: ssl.SSLContext | None = None,
+    *,
+    parse_string_tags: bool = False,
 ) -> HttpReceiver:
     """Return a server that takes spans; tags that look like numbers or booleans become such if told so."""
     handler = TypedSpansHandler if parse_string_tags else SpansHandler
-    return HttpReceiver([(".*", handler)], Intake(push, max_body_bytes))
+    return HttpReceiver([(".*", handler)], Intake(push, max_body_bytes), tls)
 
 
 class SpansHandler(BodyHandler):
