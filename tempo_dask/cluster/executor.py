@@ -43,6 +43,7 @@ class ClusterExecutor:
     watch: Watch
     members: Members
     here: LocalExecutor
+    _waiting: dict[int, int] = field(init=False, default_factory=dict)  # tasks by query
     _waiters: ThreadPoolExecutor = field(init=False)
     _here: ThreadPoolExecutor = field(init=False)
 
@@ -69,6 +70,17 @@ class ClusterExecutor:
             if work.is_complete is not None and work.is_complete(found, work.tasks[wave.stop :]):
                 break
         return found
+
+    @property
+    def waiting_tasks(self) -> int:
+        """How many tasks were asked for and are not done, of all queries."""
+        return sum(list(self._waiting.values()))
+
+    def tell_waiting(self, query: int, tasks: int) -> None:
+        """Note how many tasks of a query are not done."""
+        self._waiting[query] = tasks
+        if not tasks:
+            del self._waiting[query]
 
     def graph_size(self, tasks: int) -> int:
         """Return how many shares so many tasks are dealt out to."""
@@ -153,6 +165,7 @@ class _Run(Generic[Task, Partial]):
         waiting = self._started(self._assigned(places), stop)
         try:
             while waiting:
+                self.executor.tell_waiting(id(self), sum(len(share.places) for share in waiting.values()))
                 done, _ = wait(waiting, TICK_S, FIRST_COMPLETED)
                 if self.cancelled.is_set():
                     msg = "the query was cancelled"
@@ -168,6 +181,7 @@ class _Run(Generic[Task, Partial]):
                         waiting |= self._started([Assignment(HERE, share.places)], stop)
         finally:
             stop.set()
+            self.executor.tell_waiting(id(self), 0)
             for future in waiting:
                 future.cancel()
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from distributed.security import Security
 
+from tempo_dask.cluster.adaptive import OwnWorkers, Scale
 from tempo_dask.cluster.elsewhere import LiveElsewhere
 from tempo_dask.cluster.joining import Membership
 from tempo_dask.cluster.lending import Lender, Live
@@ -17,6 +18,7 @@ from tempo_dask.cluster.opening import LOCAL, Cluster, open_cluster
 from tempo_dask.config.cluster import ClusterSection, ClusterTls
 from tempo_dask.engine.executors import Executor
 from tempo_dask.engine.local import LocalExecutor
+from tempo_dask.ingest.background import Background
 from tempo_dask.maintenance.tasks import RunTasks, one_by_one
 from tempo_dask.status import Member
 from tempo_dask.worker import is_loopback
@@ -24,6 +26,8 @@ from tempo_dask.worker import is_loopback
 log = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
+SCALE_EVERY_S = 0.5
+STOP_S = 5.0
 
 
 @dataclass(slots=True)
@@ -35,6 +39,8 @@ class Fabric:
     node: str
     section: ClusterSection
     cluster: Cluster | None = None
+    own_workers: OwnWorkers | None = None
+    _scaling: Background | None = field(default=None, init=False)
     _membership: Membership | None = field(default=None, init=False)
 
     @property
@@ -49,7 +55,7 @@ class Fabric:
 
     def join(self, live: Live, folder: Path) -> None:
         """Let other nodes see the live spans of this one, where they can reach it."""
-        if self.cluster is None:
+        if self.cluster is None or self.own_workers is not None:
             return
         host = node_host(self.section, self.cluster.members.scheduler)
         if host is None:
@@ -77,19 +83,39 @@ class Fabric:
         """Leave the cluster, and say whether live spans are left behind."""
         if self._membership is not None:
             self._membership.leave(has_all_in_blocks=has_all_in_blocks)
+        if self._scaling is not None:
+            self._scaling.stop(STOP_S)
         if self.cluster is None:
             self.executor.close()
         else:
             self.cluster.close()
+        if self.own_workers is not None:
+            self.own_workers.close()
+
+    def scale(self) -> None:
+        """Start and stop workers of our own as the load wants it, from now on."""
+        own, cluster = self.own_workers, self.cluster
+        if own is not None and cluster is not None:
+            self._scaling = Background(
+                "workers", lambda: own.step(cluster.executor.waiting_tasks), pause_s=SCALE_EVERY_S
+            )
+            self._scaling.start()
 
 
 def open_fabric(section: ClusterSection, scheduler: str, node: str) -> Fabric:
     """Connect to the scheduler of the command line or else of the configuration. Raises BadRequest, Unavailable."""
     threads = len(os.sched_getaffinity(0))
     address = section.address if scheduler == LOCAL and section.address else scheduler
-    if address == LOCAL:
+    adaptive = section.adaptive
+    if address == LOCAL and not adaptive.maximum:
         return Fabric(LocalExecutor(threads), threads, node, section)
     logging.getLogger("distributed").setLevel(logging.ERROR)  # what matters of it, we say ourselves
+    if address == LOCAL:
+        own = OwnWorkers(Scale(adaptive.minimum, adaptive.maximum, adaptive.threads_per_worker))
+        cluster = open_cluster(own.address, threads)
+        fabric = Fabric(cluster.executor, threads, node, section, cluster, own)
+        fabric.scale()
+        return fabric
     forget_after_s = section.forget_lost_nodes_after.total_seconds()
     cluster = open_cluster(address, threads, security_of(section.tls), forget_after_s=forget_after_s)
     return Fabric(cluster.executor, threads, node, section, cluster)

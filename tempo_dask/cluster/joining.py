@@ -23,6 +23,8 @@ JOIN_AGAIN_S = 0.5
 #: A scheduler that does not answer for so long is tried anew.
 GIVE_UP_S = 5.0
 LEAVE_WITHIN_S = 5.0
+#: How often chunks are given up that nobody was told of for a while.
+DROP_EVERY_S = 5.0
 
 
 class Membership:
@@ -41,7 +43,7 @@ class Membership:
     def join(self, lender: Lender, threads: int) -> None:
         """Lend live spans from now on, as a worker of so many threads."""
         DESK.lender = lender
-        self._joined = self._link.submit(self._keep_joined(threads))
+        self._joined = self._link.submit(self._keep_joined(lender, threads))
 
     def leave(self, *, has_all_in_blocks: bool) -> None:
         """Leave the cluster, and say whether live spans go with it; what cannot be said in time is left unsaid."""
@@ -61,21 +63,23 @@ class Membership:
     async def _leave(self) -> None:
         self._leaving.set()
 
-    async def _keep_joined(self, threads: int) -> None:
+    async def _keep_joined(self, lender: Lender, threads: int) -> None:
         while not self._leaving.is_set():
             try:
-                await self._join_once(threads)
+                await self._join_once(lender, threads)
             except (OSError, TimeoutError, RuntimeError, ValueError) as error:
                 log.debug("node %s could not join %s: %s", self._node, self._scheduler, error)
+            lender.drop_old()
             await asyncio.sleep(0 if self._leaving.is_set() else JOIN_AGAIN_S)
 
-    async def _join_once(self, threads: int) -> None:
+    async def _join_once(self, lender: Lender, threads: int) -> None:
         """Be a worker until this node leaves, or until the scheduler is gone."""
         async with self._worker(threads) as worker:
             await enter(self._link, self._scheduler, self._node)
             log.info("node %s is worker %s of %s", self._node, worker.address, self._scheduler)
             ends = [asyncio.ensure_future(worker.finished()), asyncio.ensure_future(self._leaving.wait())]
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            while not (await asyncio.wait(ends, timeout=DROP_EVERY_S, return_when=asyncio.FIRST_COMPLETED))[0]:
+                lender.drop_old()
             for end in ends:
                 end.cancel()
             if not self._leaving.is_set():
