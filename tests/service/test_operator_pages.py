@@ -5,11 +5,15 @@ from __future__ import annotations
 import gzip
 import subprocess
 import sys
+from itertools import takewhile
+from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
 import yaml
 
 from tempo_dask.api.pb.profile_pb2 import Profile
+from tests.ingest.exchanges import exchanges_of
 from tests.serving import ServerProcess
 
 SECTIONS = ("version", "services", "endpoints", "runtime_config", "config")
@@ -84,3 +88,15 @@ def test_profiles(server: ServerProcess) -> None:
 def test_what_python_cannot_profile_is_not_there(server: ServerProcess) -> None:
     for name in ("block", "mutex", "trace", "cmdline"):
         assert server.ask(f"/debug/pprof/{name}").status == 404
+
+
+def test_pages_answer_as_recorded(server: ServerProcess, shared: Path) -> None:
+    """Status and type, up to where spans are sent; pages that have nothing in that Tempo have something here."""
+    differing = set()
+    for exchange in takewhile(lambda one: one["path"] != "/v1/traces", exchanges_of(shared, "ops")):
+        path, _, query = exchange["path"].partition("?")
+        answer = server.ask(path, exchange["method"], **dict(parse_qsl(query)))
+        wanted = (exchange.get("response_headers") or {}).get("content-type") or ""
+        if (answer.status, answer.content_type) != (exchange["status"], wanted):
+            differing.add(path)
+    assert differing <= {"/distributor/ring", "/compactor/ring", "/debug/pprof/", "/metrics"}
