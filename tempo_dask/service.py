@@ -30,6 +30,7 @@ from tempo_dask.cluster.fabric import Fabric, open_fabric
 from tempo_dask.config.file import Config
 from tempo_dask.config.section import ConfigError
 from tempo_dask.config.server import Authentication
+from tempo_dask.engine.admission import MemoryBudget
 from tempo_dask.engine.cross_tenant import CrossTenantSources
 from tempo_dask.engine.engine import Engine
 from tempo_dask.engine.query import Bounds
@@ -52,7 +53,7 @@ from tempo_dask.maintenance.tasks import one_by_one
 from tempo_dask.observability.observers import Observers
 from tempo_dask.operations import Operations
 from tempo_dask.overrides import TenantSettings
-from tempo_dask.physical.column_cache import forget_block
+from tempo_dask.physical.column_cache import PROCESS_CACHE, forget_block
 from tempo_dask.physical.cube_cache import DISK_BYTES as CUBES_DISK_BYTES
 from tempo_dask.physical.cube_cache import PROCESS_CUBES
 from tempo_dask.request_limits import common_limits, nanoseconds, tenant_limits
@@ -86,6 +87,7 @@ def serve(config: Config, data_dir: Path, scheduler: str) -> None:
             poll_s = trace.blocklist_poll.total_seconds()
             objects = open_trace_store(trace, data.blocks_path)
             blocks = BlocksBesideTempo(objects, poll_s=poll_s, forget=forget_block)
+            PROCESS_CACHE.resize(config.querier.column_cache_bytes)
             PROCESS_CUBES.keep(folder=data_dir / "cubes", disk_bytes=CUBES_DISK_BYTES)
             parts = Parts(config, settings, _user_overrides(config, settings, data_dir), data_dir, objects)
             runner.run(_serve(parts, wal, blocks, data.node, scheduler))
@@ -118,7 +120,11 @@ async def _serve(parts: Parts, wal: Wal, blocks: BlockStore, node: str, schedule
         Engine(
             CrossTenantSources(sources),
             fabric.executor,
-            Bounds(observers.admission),
+            Bounds(
+                observers.admission,
+                MemoryBudget(config.querier.scan_memory_bytes),
+                config.querier.search.query_timeout.total_seconds(),
+            ),
         ),
         operations,
         observer=observers.requests,

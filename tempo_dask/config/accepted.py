@@ -56,6 +56,10 @@ _TEXT = {
         frontend_worker max_concurrent_queries metrics partition_ring query_relevant_ingesters search
         shuffle_sharding_ingesters_enabled shuffle_sharding_ingesters_lookback_period trace_by_id
     """,
+    "querier.search": """
+        external_backend external_endpoints external_hedge_requests_at external_hedge_requests_up_to prefer_self
+        query_timeout
+    """,
     "query_frontend": """
         allowed_headers api_timeout log_query_request_headers max_batch_size max_outstanding_per_tenant
         max_query_expression_size_bytes max_retries mcp_server metadata metrics multi_tenant_queries_enabled

@@ -20,6 +20,7 @@ from tempo_dask.config.checks import refusals, warnings
 from tempo_dask.config.cluster import ClusterSection
 from tempo_dask.config.compactor import Compactor
 from tempo_dask.config.overrides import Overrides
+from tempo_dask.config.querier import Querier
 from tempo_dask.config.receivers import DefaultReceivers, Receivers, with_otlp_addresses
 from tempo_dask.config.roles import ROLES, Role, Target
 from tempo_dask.config.section import ConfigError, Duration, Port, Section, split_address
@@ -78,6 +79,7 @@ class Config(Section):
     server: Server = Server()
     distributor: Distributor = Distributor()
     query_frontend: QueryFrontend = QueryFrontend()
+    querier: Querier = Querier()
     ingester: Ingester = Ingester()
     compactor: Compactor = Compactor()
     storage: Storage = Storage()
