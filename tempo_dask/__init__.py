@@ -1,6 +1,7 @@
 """tempo_dask: a trace store and TraceQL engine that serves the Tempo API, built on Dask and Parquet.
 
-`open_store` is what a notebook needs; the server is the command `tempo-dask serve`.
+`open_store` and `connect` are what a notebook needs, `%load_ext tempo_dask` brings `%%traceql`; the server is the
+command `tempo-dask serve`.
 """
 
 from __future__ import annotations
@@ -9,10 +10,13 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tempo_dask.notebook import ApiStore as ApiStore
     from tempo_dask.notebook import Store as Store
+    from tempo_dask.notebook import connect as connect
     from tempo_dask.notebook import open_store as open_store
+    from tempo_dask.notebook.magic import load_ipython_extension as load_ipython_extension
 
-__all__ = ["Store", "open_store"]
+__all__ = ["ApiStore", "Store", "connect", "load_ipython_extension", "open_store"]
 
 
 def __getattr__(name: str) -> object:
@@ -21,7 +25,8 @@ def __getattr__(name: str) -> object:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
     try:
-        notebook = importlib.import_module("tempo_dask.notebook")
+        is_magic = name == "load_ipython_extension"  # IPython is needed for that alone
+        notebook = importlib.import_module("tempo_dask.notebook.magic" if is_magic else "tempo_dask.notebook")
     except ModuleNotFoundError as error:
         msg = f"{name} needs {error.name}: install tempo-dask[notebook]"
         raise ImportError(msg) from error

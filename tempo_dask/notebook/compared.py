@@ -9,9 +9,17 @@ import numpy as np
 import pandas as pd
 
 from tempo_dask.engine.results import Series
+from traceql import parse, require_valid
 
 COLUMNS = ("attribute", "value", "selection", "baseline", "selection_share", "baseline_share", "difference")
 _TOTAL = "_total"
+
+
+def comparing(selection: str, query: str, top: int) -> str:
+    """Return the metrics query that compares. Raises TraceQLError where `query` or `selection` is none."""
+    require_valid(parse(query))
+    require_valid(parse(selection))
+    return f"{query} | compare({selection}, {top})"
 
 
 def compared_table(found: Sequence[Series]) -> pd.DataFrame:

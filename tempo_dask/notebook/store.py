@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from html import escape
 from pathlib import Path
 
 import dask.dataframe as dd
@@ -13,19 +14,22 @@ import pandas as pd
 import xarray as xr
 
 from storage.block_store import BlockStore
+from storage.object_store import ObjectStore
 from storage.objects import open_store as open_objects
 from storage.tempo_blocks.beside import BlocksBesideTempo
+from tempo_dask.cluster.opening import open_cluster
 from tempo_dask.engine.engine import Engine
 from tempo_dask.engine.executors import Executor
-from tempo_dask.engine.explain import Explanation
 from tempo_dask.engine.local import LocalExecutor
 from tempo_dask.engine.requests import RangeRequest, SearchRequest, TagNamesRequest, TraceRequest, Window
 from tempo_dask.engine.sources import stitched
 from tempo_dask.errors import NotFound
 from tempo_dask.notebook.asking import Snapshot, answer
-from tempo_dask.notebook.compared import compared_table
+from tempo_dask.notebook.compared import compared_table, comparing
+from tempo_dask.notebook.explained import Explained
+from tempo_dask.notebook.progress import shown_progress
 from tempo_dask.notebook.tables import metrics_array, traces_table
-from tempo_dask.notebook.times import nanoseconds, steps
+from tempo_dask.notebook.times import nanoseconds, steps, utc
 from tempo_dask.notebook.trace import Trace
 from tempo_dask.physical.frame import spans_frame
 from tempo_dask.plan.build import build_search
@@ -40,10 +44,14 @@ _EVERYTHING = NewestTraces(limit=2**31 - 1, spans_per_set=2**31 - 1)
 
 
 def _threads() -> Executor:
-    return LocalExecutor(len(os.sched_getaffinity(0)))
+    return shown_progress(LocalExecutor(_cores()))
 
 
-@dataclass(frozen=True, slots=True)
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Store:
     """The blocks of one tenant; what a server still holds in memory is not seen until it is flushed.
 
@@ -54,6 +62,19 @@ class Store:
     blocks: BlockStore
     tenant: str
     executor: Executor = field(default_factory=_threads, repr=False)
+
+    def __repr__(self) -> str:
+        """Return how much there is, and of which time."""
+        blocks = self.blocks.snapshot(self.tenant).blocks
+        spans = sum(block.meta.span_count for block in blocks)
+        if not blocks:
+            return f"Store of {self.tenant}: no blocks yet"
+        first = min(block.meta.start_ns for block in blocks)
+        last = max(block.meta.end_ns for block in blocks)
+        return f"Store of {self.tenant}: {spans:,} spans in {len(blocks)} blocks, {utc(first)} to {utc(last)} UTC"
+
+    def _repr_html_(self) -> str:
+        return f"<b>{escape(repr(self))}</b>"
 
     def spans(
         self,
@@ -126,7 +147,7 @@ class Store:
         """
         engine, window = self._engine(start, end)
         step_ns = window.end_ns - window.start_ns + 1
-        text = f"{query} | compare({selection}, {top})"
+        text = comparing(selection, query, top)
         request = RangeRequest(self.tenant, text, window.start_ns - 1, window.start_ns - 1 + step_ns, step_ns, 0)
         return compared_table(answer(engine.query_range(request)).series)
 
@@ -144,10 +165,10 @@ class Store:
         engine, window = self._engine(start, end)
         return dict(answer(engine.tag_names(TagNamesRequest(self.tenant, window))).scopes)
 
-    def explain(self, query: str = "{ }", *, start: datetime | None = None, end: datetime | None = None) -> Explanation:
+    def explain(self, query: str = "{ }", *, start: datetime | None = None, end: datetime | None = None) -> Explained:
         """Run a search, and return how it was planned, what was pruned and where the time went."""
         engine, window = self._engine(start, end)
-        return answer(engine.explain(SearchRequest(self.tenant, query, window)))
+        return Explained(answer(engine.explain(SearchRequest(self.tenant, query, window))))
 
     def _engine(self, start: datetime | None, end: datetime | None) -> tuple[Engine, Window]:
         """Return an engine over the blocks of this moment, and the window, no wider than they are."""
@@ -157,17 +178,23 @@ class Store:
         return Engine(Snapshot(blocks), self.executor), Window(nanoseconds(start, first), nanoseconds(end, last))
 
 
-def open_store(location: str | Path, *, tenant: str = SINGLE_TENANT) -> Store:
+def open_store(location: str | Path, *, tenant: str = SINGLE_TENANT, scheduler: str | None = None) -> Store:
     """Open a store: a server's data directory, a folder of blocks (also Tempo's own), or an object store's URL.
 
-    Opening it takes no lock and writes nothing, so a server may be at work there. Raises NotFound where there is no
-    such folder.
+    Opening it takes no lock and writes nothing, so a server may be at work there. Queries run on the threads of this
+    process, or on the workers of the Dask `scheduler` (`tcp://HOST:PORT`), which must reach the blocks too. Raises
+    NotFound where there is no such folder, Unavailable where there is no such scheduler.
     """
+    executor = _threads() if scheduler is None else open_cluster(scheduler, _cores()).executor
+    return Store(BlocksBesideTempo(_objects(location)), tenant, executor)
+
+
+def _objects(location: str | Path) -> ObjectStore:
     if "://" in str(location):
-        return Store(BlocksBesideTempo(open_objects(str(location))), tenant)
+        return open_objects(str(location))
     folder = Path(location)
     if not folder.is_dir():
         msg = f"{folder} is no folder: expected a server's --data-dir, a folder of blocks, or a URL such as s3://bucket"
         raise NotFound(msg)
     blocks = folder / "blocks"
-    return Store(BlocksBesideTempo(open_objects(str(blocks if blocks.is_dir() else folder))), tenant)
+    return open_objects(str(blocks if blocks.is_dir() else folder))

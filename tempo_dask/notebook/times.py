@@ -19,6 +19,15 @@ def nanoseconds(time: datetime | None, otherwise: int) -> int:
     return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1_000
 
 
+def utc(time_ns: int) -> str:
+    """Return nanoseconds since 1970 as date and time, to the second.
+
+    >>> utc(1_767_225_600 * 10**9)
+    '2026-01-01 00:00:00'
+    """
+    return f"{datetime.fromtimestamp(time_ns // 10**9, UTC):%Y-%m-%d %H:%M:%S}"
+
+
 def steps(start_ns: int, end_ns: int, step: timedelta | None) -> tuple[int, int, int]:
     """Return start and end, moved outwards to whole steps, and the step. Raises BadRequest where there is no time."""
     if end_ns <= start_ns:
