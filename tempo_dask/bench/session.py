@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import orjson
+
 from tempo_dask.bench.compare import STEADY, Advance, Pace, compare
 from tempo_dask.bench.data import HOUR_S, DataSet, visible_spans
 from tempo_dask.bench.results import Results
-from tempo_dask.bench.shapes import SUITE, Shape, Window
+from tempo_dask.bench.shapes import SEARCHES, SUITE, Kind, Shape, Window
 from tempo_dask.bench.target import Asking, Target
 from tempo_dask.demo.server import Ports, choose_ports, serving
 from tempo_dask.errors import BadRequest, Unavailable
@@ -58,8 +60,9 @@ class Session:
                 self._load(self.data, target, address, say)
 
     def ask(self, advance: Advance = str) -> Results:
-        """Ask the questions. Raises Unavailable where a target does not answer at all."""
-        results = compare(self.targets, self.shapes, self.asked_window, self.pace, advance)
+        """Ask the questions; a trace by id is asked for if the first target has any. Raises Unavailable."""
+        window = self.asked_window
+        results = compare(self.targets, _with_trace(self.shapes, self.targets[0], window), window, self.pace, advance)
         return replace(results, about={**results.about, "set": self.data.name if self.data else "what was there"})
 
     def _load(self, data: DataSet, target: Target, address: str, say: Say) -> None:
@@ -83,6 +86,25 @@ def own_server(name: str = "tempo-dask") -> Iterator[tuple[Target, str]]:
 def default_otlp(targets: Sequence[Target]) -> tuple[str, ...]:
     """Return where Tempo takes spans by OTLP over HTTP if nobody moved it: port 4318 of the same host."""
     return tuple(f"{target.url.rpartition(':')[0] or target.url}:{OTLP_PORT}" for target in targets)
+
+
+def _with_trace(shapes: Sequence[Shape], target: Target, window: Window) -> list[Shape]:
+    """Return the questions with an id in those for a trace; without them where the target finds no trace."""
+    if all(shape.query for shape in shapes if shape.kind is Kind.TRACE):
+        return list(shapes)
+    trace = _any_trace(target, window)
+    named = (replace(shape, query=trace) if shape.kind is Kind.TRACE and not shape.query else shape for shape in shapes)
+    return [shape for shape in named if shape.kind is not Kind.TRACE or shape.query]
+
+
+def _any_trace(target: Target, window: Window) -> str:
+    with Asking(target) as asking:
+        answer = asking.ask(SEARCHES["most recent"].path(window))
+    try:
+        found = orjson.loads(answer.body)["traces"]
+        return str(found[0]["traceID"]) if found else ""
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return ""
 
 
 def _flush(target: Target) -> None:

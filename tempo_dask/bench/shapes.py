@@ -53,7 +53,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A question: TraceQL; or, of values, an attribute's name; of a trace, its id; of names, nothing."""
+    """A question: TraceQL; or, of values, an attribute's name; of a trace, its id or "" for any; of names, nothing."""
 
     name: str
     kind: Kind
@@ -123,7 +123,8 @@ TAGS = {
     "values of services": Shape("values of services", Kind.VALUES, "resource.service.name"),
     "values of routes": Shape("values of routes", Kind.VALUES, "span.http.route"),
 }
-SUITE: tuple[Shape, ...] = (*SEARCHES.values(), *METRICS.values(), *TAGS.values())
+TRACE = Shape("trace by id", Kind.TRACE, "")
+SUITE: tuple[Shape, ...] = (*SEARCHES.values(), *METRICS.values(), *TAGS.values(), TRACE)
 #: Few that differ in what they cost: for a run of seconds.
 SHORT_SUITE: tuple[Shape, ...] = (
     SEARCHES["service and status"],

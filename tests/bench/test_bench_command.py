@@ -48,12 +48,13 @@ def test_two_servers_are_compared(servers: tuple[ServerProcess, ServerProcess], 
     assert not results.differing()
     counted = {taken.shape.name: taken.counts for taken in results.taken}
     assert counted["most recent"] == {"traces": 20}
+    assert counted["trace by id"]["spans"] >= 1
     assert counted["values of services"]["values"] > 5
     assert counted["rate"]["sum"] * results.window.step_s >= 2000, "the rate is that of all spans"
     for name in ("run.svg", "history.svg"):
         assert ElementTree.parse(files[name]).getroot().tag.endswith("svg")
     (kept,) = read(files["history.jsonl"])
-    assert set(kept.median_ms) == {"search", "metrics", "names", "values"}
+    assert set(kept.median_ms) == {"search", "metrics", "names", "values", "trace"}
     assert "geometric mean" in result.output
 
 
