@@ -32,8 +32,8 @@ check: lint type contracts test ## what a change must pass
 check-all: lint type contracts install ## every test but the soak, also those that take long
 	$(BIN)/python -m pytest -n 2 --dist loadfile --hypothesis-profile night -m 'not soak'
 
-soak: install ## lives of a simulated node until SEEDS=1000000 are through
-	SEEDS=$(or $(SEEDS),1000000) $(BIN)/python -m pytest -x -s -m soak tests/simulation
+soak: install ## a million lives of a simulated node (SEEDS=1000000), a million mutated inputs for each decoder
+	SEEDS=$(or $(SEEDS),1000000) $(BIN)/python -m pytest -x -s -m soak tests/simulation tests/kernels tests/ingest
 
 fmt: install ## format the code
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .

@@ -5,10 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from tests.ingest.exchanges import exchanges_of, sent_body
+from tests.ingest.test_fuzz import SOAK, mutations
 from tests.kernels.otlp_strategies import field, groups, varint
 
 
@@ -48,6 +52,8 @@ def child() -> Iterator[Child]:
     process.stop()
 
 
+#: Requests that are checked and decoded together.
+GROUP = 200
 RELAXED = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture)
 
 
@@ -62,6 +68,16 @@ def test_kernels_agree_with_upb_inside_guarded_memory(child: Child, bodies: list
 @given(groups)
 def test_kernels_agree_with_upb_at_length(child: Child, bodies: list[bytes]) -> None:
     assert child.ask(bodies) == "ok"
+
+
+@pytest.mark.parametrize("count", [400, pytest.param(SOAK, marks=pytest.mark.soak)])
+def test_mutated_real_requests(child: Child, shared: Path, count: int) -> None:
+    """Requests that clients sent, with bytes changed: alone and together they are what upb makes of them."""
+    exchanges = exchanges_of(shared, "ingest-otlp")
+    sent = [sent_body(exchange) or b"" for exchange in exchanges if "protobuf" in str(exchange["headers"])]
+    messages = mutations([body for body in sent if 0 < len(body) < 4000], count)
+    while group := list(islice(messages, GROUP)):
+        assert child.ask(group) == "ok", group
 
 
 PAIR = field(1, 2, b"key") + field(2, 2, field(1, 2, b"a value"))
