@@ -167,6 +167,7 @@ async def _serve(parts: Parts, wal: Wal, blocks: BlockStore, node: str, schedule
         await stopping.wait()
         log.info("stopping")
         operations.stopping()
+        await asyncio.sleep(config.shutdown_delay.total_seconds())  # who asks whether it is ready stays away meanwhile
         await listeners.stop_receiving()
         await pipeline.close()
         if config.ingester.flush_all_on_shutdown:
@@ -217,7 +218,8 @@ def _replay(pipeline: Pipeline, blocks: BlockStore, node: str) -> None:
 
 def _ring_members(config: Config) -> tuple[str, ...]:
     """Return as which members of Tempo's rings this process counts."""
-    return ("distributor", "ingester") if config.compactor.disabled else ("compactor", "distributor", "ingester")
+    maintains = config.role.maintains and not config.compactor.disabled
+    return (*(("compactor",) if maintains else ()), *(("distributor", "ingester") if config.role.ingests else ()))
 
 
 def _tenants_of(config: Config) -> TenantOf:

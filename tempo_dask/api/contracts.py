@@ -211,6 +211,10 @@ class Observer(Protocol):
         """Note that it is over."""
         ...
 
+    def called(self, tool: str) -> None:
+        """Note that a language model calls a tool."""
+        ...
+
 
 class Unobserved:
     """Lets requests pass unnoticed."""
@@ -219,6 +223,9 @@ class Unobserved:
         """Note nothing."""
 
     def ended(self, answered: Answered) -> None:
+        """Note nothing."""
+
+    def called(self, tool: str) -> None:
         """Note nothing."""
 
 

@@ -21,6 +21,7 @@ _KEYS: Mapping[str, str] = {
     "multitenancy.enabled": "multitenancy_enabled",
     "auth.enabled": "multitenancy_enabled",
     "http-api-prefix": "http_api_prefix",
+    "shutdown-delay": "shutdown_delay",
     "server.http-listen-address": "server.http_listen_address",
     "server.http-listen-port": "server.http_listen_port",
     "server.grpc-listen-address": "server.grpc_listen_address",
@@ -52,7 +53,6 @@ _KEYS: Mapping[str, str] = {
 #: Taken, and without effect.
 _WITHOUT_EFFECT = frozenset(
     {
-        "shutdown-delay",
         "memberlist.host-port",
         "memberlist.bind-port",
         "ingester.trace-idle-period",

@@ -75,6 +75,7 @@ class Config(Section):
     target: Target = "all"
     http_api_prefix: str = ""
     multitenancy_enabled: bool = False
+    shutdown_delay: Duration = timedelta()  # how long a process that is told to stop is not ready before it stops
     stream_over_http_enabled: bool = True  # Grafana's test of a data source needs it
     server: Server = Server()
     distributor: Distributor = Distributor()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 from tempo_dask.api.contracts import Answered
 from tempo_dask.telemetry import REGISTRY, REQUEST_DURATION
@@ -15,6 +15,10 @@ RECEIVED = Histogram(
 )
 SENT = Histogram(
     "tempo_response_message_bytes", "Size of answers.", ["method", "route"], buckets=_SIZES, registry=REGISTRY
+)
+
+TOOL_CALLS = Counter(
+    "tempo_query_frontend_mcp_calls", "Calls of tools by language models.", ["tool"], registry=REGISTRY
 )
 
 
@@ -32,3 +36,7 @@ class RequestMetrics:
         REQUEST_DURATION.labels(method, route, str(answered.status), "false").observe(answered.seconds)
         RECEIVED.labels(method, route).observe(answered.received_bytes)
         SENT.labels(method, route).observe(answered.sent_bytes)
+
+    def called(self, tool: str) -> None:
+        """Count the call of a tool."""
+        TOOL_CALLS.labels(tool).inc()

@@ -33,6 +33,9 @@ class Observed:
         self.running.remove((answered.method, answered.route))
         self.answered.append(answered)
 
+    def called(self, tool: str) -> None:
+        raise AssertionError(tool)
+
 
 @dataclass
 class Served:

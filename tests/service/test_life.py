@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import grpc
@@ -98,3 +99,16 @@ def test_a_signal_ends_it_cleanly_once_it_listens(tmp_path: Path, number: signal
     os.kill(process.pid, number)
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
+
+
+@pytest.mark.slow
+def test_told_to_stop_it_is_not_ready_for_a_while(tmp_path: Path) -> None:
+    """So a load balancer sends nobody there any more; those who are there are still answered."""
+    (tmp_path / "tempo.yaml").write_text("shutdown_delay: 5s")
+    with ServerProcess(tmp_path / "data", "--config", str(tmp_path / "tempo.yaml")) as server:
+        os.kill(server.pid, signal.SIGTERM)
+        while (ready := server.ask("/ready")).status == 200:
+            time.sleep(0.05)
+        assert (ready.status, ready.text) == (503, "Application is stopping\n")
+        assert server.push(body(range(3))).status == 200
+        assert server.ask("/api/search", q="{}").status == 200

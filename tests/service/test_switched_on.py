@@ -115,6 +115,7 @@ def test_language_models_are_answered_as_recorded(shared: Path, server: ServerPr
             assert (found[0], list(found[1])) == (200, ["jsonrpc", "id", "result"]), exchange["body"]
         else:
             assert found == shape(exchange["status"], exchange.get("response_body") or ""), exchange["body"]
+    assert 'tempo_query_frontend_mcp_calls_total{tool="traceql-search"}' in server.ask("/metrics").text
 
 
 def tool_answer(url: str, exchange: dict[str, Any]) -> Any:

@@ -89,6 +89,7 @@ async def _call(api: Api, params: Message) -> Message:
     tool = TOOLS.get(name)
     if tool is None:
         raise RpcError(_BAD_PARAMETERS, f"tool '{name}' not found: tool not found")
+    api.observer.called(name)
     values = params.get("arguments") or {}
     try:
         for argument in tool.required:
