@@ -16,6 +16,7 @@ from tempo_dask.errors import BadRequest
 
 WIDTH, HEIGHT = 940, 360
 LEFT, RIGHT, TOP, BOTTOM = 70, 170, 60, 300
+LABEL = 15.0
 #: So many of the newest runs are drawn.
 SHOWN = 40
 
@@ -69,8 +70,12 @@ def history_svg(runs: Sequence[Run]) -> str:
     values = [mean for run in shown for kind in kinds if (mean := run.mean_ms(kind))]
     axis = axis_around(values, BOTTOM, TOP)
     parts = [text(12, 24, "TraceQL over time: geometric mean of the medians, ms", size=16), *_grid(axis, shown)]
+    ends: dict[str, float] = {}
     for number, kind in enumerate(kinds):
-        parts.extend(_line(kind, COLOURS[number % len(COLOURS)], [run.mean_ms(kind) for run in shown], axis))
+        means = [run.mean_ms(kind) for run in shown]
+        parts.extend(_line(COLOURS[number % len(COLOURS)], means, axis))
+        ends[kind] = next((mean for mean in reversed(means) if mean), 0.0)
+    parts.extend(_labels(ends, axis))
     parts.append(text(12, HEIGHT - 12, f"{last_set or ''}; below each date: load of the machine", fill=GREY, size=11))
     return document(WIDTH, HEIGHT, parts)
 
@@ -86,14 +91,21 @@ def _grid(axis: LogAxis, shown: Sequence[Run]) -> Iterator[str]:
         yield text(x, BOTTOM + 32, run.about.get("load", ""), anchor="middle", fill=GREY, size=11)
 
 
-def _line(kind: str, colour: str, means: Sequence[float | None], axis: LogAxis) -> Iterator[str]:
+def _line(colour: str, means: Sequence[float | None], axis: LogAxis) -> Iterator[str]:
     points = [(_x(number, len(means)), axis.at(mean)) for number, mean in enumerate(means) if mean]
     if len(points) > 1:
         yield path(points, stroke=colour)
     yield from (dot(x, y, fill=colour) for x, y in points)
-    last = next((mean for mean in reversed(means) if mean), None)
-    if last:
-        yield text(WIDTH - RIGHT + 14, points[-1][1] + 4, f"{kind} {short(last)} ms", fill=colour)
+
+
+def _labels(ends: Mapping[str, float], axis: LogAxis) -> Iterator[str]:
+    """Yield the name of each line beside its end, or as far below as the one above it needs."""
+    colours = {kind: COLOURS[number % len(COLOURS)] for number, kind in enumerate(ends)}
+    above = 0.0
+    for kind, mean in sorted(ends.items(), key=lambda end: -end[1]):
+        above = max(axis.at(mean) + 4 if mean else BOTTOM, above + LABEL)
+        told = f"{kind} {short(mean)} ms" if mean else kind
+        yield text(WIDTH - RIGHT + 14, above, told, fill=colours[kind])
 
 
 def _x(number: int, count: int) -> float:
