@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from tempo_dask.notebook.colours import ERROR, colour_of
+from tempo_dask.notebook.colours import ERROR, colour_of, ink_on
 
 WIDTH, ROW, LABELS, MARGIN, HEAD = 1000, 20, 330, 12, 52
 _CHARACTERS = 50
@@ -65,7 +65,7 @@ def _ticks(total_ns: int, height: int) -> Iterator[str]:
         x = _x(tick, _TICKS)
         anchor = ("start", "middle", "end")[(tick > 0) + (tick == _TICKS)]
         yield f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{HEAD - 8}" y2="{height - MARGIN}" stroke="#e4e4e4"/>'
-        label = duration(total_ns * tick // _TICKS)
+        label = duration(total_ns * tick // _TICKS) if tick else "0"
         yield f'<text x="{x:.1f}" y="{HEAD - 12}" text-anchor="{anchor}" fill="#777">{label}</text>'
 
 
@@ -81,7 +81,7 @@ def _row(bar: Bar, place: int, total_ns: int) -> str:
     text_x, anchor = (x - 4, "end") if is_left else (x + width + 4, "start")
     if is_left and x < LABELS + 60:  # no room on either side: inside of the bar
         text_x, anchor = x + 4, "start"
-    ink = "#fff" if text_x > x and is_left else "#555"
+    ink = ink_on(colour_of(bar.service)) if text_x > x and is_left else "#555"
     edge = f' stroke="{ERROR}" stroke-width="2"' if bar.is_error else ""
     return (
         f"<g><title>{escape(told)}: {duration(bar.duration_ns)} after {duration(bar.offset_ns)}</title>"
