@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,7 @@ from tempo_dask.errors import BadRequest, Unavailable
 
 LOCAL = "local"
 SCHEMES = ("tcp", "tls")
+CONNECT_WITHIN_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,9 @@ def open_cluster(
     watch = Watch(lambda worker: link.call(worker, "ping"))
     members = Members(link, watch, check_address(address))
     nodes = Nodes(link, members, forget_after_s=forget_after_s)
-    link.submit(members.refresh()).result()
+    deadline = time.monotonic() + CONNECT_WITHIN_S
+    while not members.is_connected and time.monotonic() < deadline:
+        link.submit(members.refresh()).result()
     if not members.is_connected:
         link.close()
         msg = f"no Dask scheduler answers at {address}"
