@@ -102,6 +102,17 @@ async def test_settings_are_of_one_tenant(tenants: Served, header: str | None, s
     assert (answer.code, answer.body.decode()) == (status, text)
 
 
+async def test_summaries_are_of_one_tenant(tenants: Served) -> None:
+    path = "/api/metrics/summary?q=%7B%7D&groupBy=name"
+    answers = [await tenants.fetch(path, headers={"X-Scope-OrgID": name}) for name in ("t1", "t1|t2")]
+    assert [(answer.code, answer.body) for answer in answers] == [
+        (200, b"{}"),
+        (400, b"multi-tenant query unsupported"),
+    ]
+    assert {request.tenant for request in tenants.engine.asked} == {"t1"}
+    assert (await tenants.fetch(path)).code == 401
+
+
 def test_several_tenants_can_be_switched_off() -> None:
     assert one_tenant_of(["a|a"]) == "a"
     with pytest.raises(BadRequest, match="multi-tenant query unsupported"):

@@ -162,7 +162,7 @@ def recorded(shared: Path) -> list[Exchange]:
         one
         for one in exchanges_of(shared, "tenancy")
         if one["method"] == "GET"
-        and one["path"].startswith(("/api/search", "/api/v2", "/api/traces", "/api/metrics/query"))
+        and one["path"].startswith(("/api/search", "/api/v2", "/api/traces", "/api/metrics"))
     ]
 
 

@@ -1,12 +1,17 @@
-"""`/api/metrics/query_range` and `/api/metrics/query`, which always answer JSON."""
+"""`/api/metrics/query_range`, `/api/metrics/query` and `/api/metrics/summary`, which always answer JSON."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from functools import partial
 
 from tempo_dask.api.decode_metrics import decode_query_instant, decode_query_range
+from tempo_dask.api.decode_summary import decode_summary
 from tempo_dask.api.encode_metrics import encode_query_instant, encode_query_range
+from tempo_dask.api.encode_summary import Summary, encode_summary
 from tempo_dask.api.http.handler import JSON, TempoHandler
+from tempo_dask.engine.requests import RangeRequest
 
 
 class QueryRangeHandler(TempoHandler):
@@ -33,4 +38,23 @@ class QueryInstantHandler(TempoHandler):
         await self.reply(JSON, partial(encode_query_instant, result))
 
 
-routes = [(r"/api/metrics/query_range", QueryRangeHandler), (r"/api/metrics/query", QueryInstantHandler)]
+class SummaryHandler(TempoHandler):
+    """Spans, errors and durations by group."""
+
+    route = "api_metrics_summary"
+
+    async def answer(self, *_path: str) -> None:
+        """Answer a row for each group."""
+        asked = decode_summary(self.arguments, self.api.tenant, self.api.now_ns(), self.api.limits)
+        found = await self.ask(self._summary(asked))
+        await self.reply(JSON, partial(encode_summary, found))
+
+    async def _summary(self, asked: Sequence[RangeRequest]) -> Summary:
+        return Summary(*await asyncio.gather(*map(self.api.engine.query_range, asked)))
+
+
+routes = [
+    (r"/api/metrics/query_range", QueryRangeHandler),
+    (r"/api/metrics/query", QueryInstantHandler),
+    (r"/api/metrics/summary", SummaryHandler),
+]
