@@ -30,7 +30,7 @@ distributor:
     zipkin: {endpoint: "127.0.0.1:0"}
 """
 PROGRAM_S = 60
-ARRIVAL_S = 10
+ARRIVAL_S = 60
 
 
 @pytest.fixture(scope="session")
@@ -41,9 +41,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         yield running
 
 
-def run_python(program: str, *arguments: str) -> str:
+def run_python(program: str, *arguments: str, python: str = sys.executable) -> str:
     """Run a program of `programs/` and return the trace id that it says."""
-    return said([sys.executable, str(HERE / "programs" / program), *arguments])
+    return said([python, str(HERE / "programs" / program), *arguments])
 
 
 def said(command: list[str]) -> str:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import venv
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from tests.clients.conftest import attributes, run_python, spans_of
@@ -13,6 +18,8 @@ EXPORTERS = {
     "zipkin v1": "zipkin",
     "zipkin v2": "zipkin",
 }
+#: With what the exporter needs without saying so.
+JAEGER_GRPC = ("opentelemetry-exporter-jaeger-proto-grpc>=1.21,<2", "protobuf<3.21", "deprecated")
 
 
 def test_jaeger_client(server: ServerProcess) -> None:
@@ -32,7 +39,23 @@ def test_jaeger_client(server: ServerProcess) -> None:
 
 @pytest.mark.parametrize("exporter", EXPORTERS)
 def test_opentelemetry_exporters(server: ServerProcess, exporter: str) -> None:
-    spans = spans_of(server, run_python("otel_python.py", exporter, server.addresses[EXPORTERS[exporter]]), 2)
+    trace_id = run_python("otel_python.py", exporter, server.addresses[EXPORTERS[exporter]])
+    require_what_was_made(exporter, spans_of(server, trace_id, 2))
+
+
+@pytest.mark.slow
+def test_jaeger_exporter_over_grpc(server: ServerProcess, tmp_path: Path) -> None:
+    """It loads with an old protobuf alone, so it gets an environment of its own."""
+    venv.create(tmp_path, with_pip=True)
+    python = str(tmp_path / "bin" / "python")
+    installed = subprocess.run([python, "-m", "pip", "install", "-q", *JAEGER_GRPC], capture_output=True, check=False)
+    if installed.returncode:
+        pytest.skip("the exporter cannot be installed here")
+    trace_id = run_python("otel_python.py", "jaeger grpc", server.addresses["jaeger_grpc"], python=python)
+    require_what_was_made("jaeger grpc", spans_of(server, trace_id, 2))
+
+
+def require_what_was_made(exporter: str, spans: dict[str, dict[str, Any]]) -> None:
     root, child = spans["root"], spans["child"]
     assert root["resource"]["service.name"] == f"made by {exporter}"
     assert child["parentSpanId"] == root["spanId"]

@@ -11,6 +11,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode
 
 LOGIN = ("USER", "PASSWORD", "TIMEOUT")
+GRPC = ("GRPC_INSECURE", "CERTIFICATE")
 
 
 def exporter_of(name, address):
@@ -21,8 +22,11 @@ def exporter_of(name, address):
         zipkin = import_module("opentelemetry.exporter.zipkin.json").ZipkinExporter
         path, protocol = ("v1", version.V1) if name == "zipkin v1" else ("v2", version.V2)
         return zipkin(protocol, endpoint=f"http://{address}/api/{path}/spans", max_tag_value_length=128)
-    for variable in ("AGENT_HOST", "AGENT_PORT", "AGENT_SPLIT_OVERSIZED_BATCHES", "ENDPOINT", *LOGIN):
+    for variable in ("AGENT_HOST", "AGENT_PORT", "AGENT_SPLIT_OVERSIZED_BATCHES", "ENDPOINT", *GRPC, *LOGIN):
         setattr(environment_variables, name_of := f"OTEL_EXPORTER_JAEGER_{variable}", name_of)  # the SDK forgot them
+    if name == "jaeger grpc":
+        jaeger = import_module("opentelemetry.exporter.jaeger.proto.grpc").JaegerExporter
+        return jaeger(collector_endpoint=address, insecure=True)
     jaeger = import_module("opentelemetry.exporter.jaeger.thrift").JaegerExporter
     if name == "jaeger http":
         return jaeger(collector_endpoint=f"http://{address}/api/traces?format=jaeger.thrift")
