@@ -104,7 +104,7 @@ def test_a_signal_ends_it_cleanly_once_it_listens(tmp_path: Path, number: signal
 @pytest.mark.slow
 def test_told_to_stop_it_is_not_ready_for_a_while(tmp_path: Path) -> None:
     """So a load balancer sends nobody there any more; those who are there are still answered."""
-    (tmp_path / "tempo.yaml").write_text("shutdown_delay: 5s")
+    (tmp_path / "tempo.yaml").write_text("shutdown_delay: 10m")  # a second signal ends it at once
     with ServerProcess(tmp_path / "data", "--config", str(tmp_path / "tempo.yaml")) as server:
         os.kill(server.pid, signal.SIGTERM)
         while (ready := server.ask("/ready")).status == 200:

@@ -161,8 +161,7 @@ def recorded(shared: Path) -> list[Exchange]:
     return [
         one
         for one in exchanges_of(shared, "tenancy")
-        if one["method"] == "GET"
-        and one["path"].startswith(("/api/search", "/api/v2", "/api/traces", "/api/metrics"))
+        if one["method"] == "GET" and one["path"].startswith(("/api/search", "/api/v2", "/api/traces", "/api/metrics"))
     ]
 
 
