@@ -55,6 +55,7 @@ class TableFile:
             self._file = self._open(source, self._strings, footer)
             footer_bytes = self._range(size - FOOTER_END_BYTES - footer.serialized_size, size)
         self.schema = self._file.schema_arrow
+        self._names = self.schema.names  # the schema makes this list anew each time
         self._leaves: dict[str, Sequence[int]] = {}
         first = 0
         for field in self.schema:
@@ -125,7 +126,7 @@ class TableFile:
 
         It has the given columns, or all, in the file's order.
         """
-        chosen = [at for at, name in enumerate(self.schema.names) if columns is None or name in columns]
+        chosen = [at for at, name in enumerate(self._names) if columns is None or name in columns]
         if not len(rows):
             return pa.schema([self.schema.field(at) for at in chosen]).empty_table(), rows
         pages, page_of_row = np.unique(rows // self._page_rows, return_inverse=True)
@@ -135,7 +136,7 @@ class TableFile:
         return table, page_of_row * self._page_rows + rows % self._page_rows
 
     def _leaves_of(self, fields: Sequence[int]) -> Sequence[int]:
-        return [leaf for field in fields for leaf in self._leaves[self.schema.names[field]]]
+        return [leaf for field in fields for leaf in self._leaves[self._names[field]]]
 
     def _read_pages(self, row_group: int, pages: Rows, fields: Sequence[int]) -> pa.Table | None:
         """Return the rows of some pages, or None where the whole row group must be read."""
@@ -149,5 +150,5 @@ class TableFile:
         sliced = slice_pages(data, layout, schema, self._leaves_of(fields), pages, self._page_rows)
         if sliced is None:
             return None
-        names = {self.schema.names[field] for field in fields}
+        names = {self._names[field] for field in fields}
         return self._read(self._open(pa.BufferReader(sliced), [n for n in self._strings if n in names]), 0)
