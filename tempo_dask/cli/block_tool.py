@@ -63,20 +63,29 @@ class Checked:
 class BlockTool:
     """The blocks of an object store, to look at and to work on. All methods raise StorageError."""
 
-    def __init__(self, objects: ObjectStore, *, may_retire: bool = False) -> None:
+    def __init__(
+        self, objects: ObjectStore, *, may_retire: bool = False, limits: CompactionLimits | None = None
+    ) -> None:
+        """Use a store; `limits` say which blocks are compacted together."""
         self._objects = objects
         self._may_retire = may_retire
+        self._limits = limits or CompactionLimits()
         self.blocks = BlocksBesideTempo(objects, poll_s=0)
 
     @classmethod
     def open(cls, config_file: Path | None, data_dir: Path) -> BlockTool:
         """Open the store of a configuration, or the one below a data folder. Raises ConfigError, StorageError."""
-        settings = (config.load(config_file) if config_file else config.Config()).storage.trace
+        loaded = config.load(config_file) if config_file else config.Config()
+        settings = loaded.storage.trace
         path = settings.local.path or data_dir / "blocks"
         if settings.backend == "local" and not path.is_dir():
             msg = f"there are no blocks at {path}; say where by --data-dir or --config"
             raise ConfigError(msg)
-        return cls(open_trace_store(settings, path), may_retire=settings.adopt_tempo_blocks)
+        return cls(
+            open_trace_store(settings, path),
+            may_retire=settings.adopt_tempo_blocks,
+            limits=loaded.compactor.compaction.limits(),
+        )
 
     def tenants(self, only: str | None) -> list[str]:
         """Return the tenants to look at. Raises InvalidTenant."""
@@ -121,9 +130,8 @@ class BlockTool:
         self, tenant: str, max_time_s: float, progress: Callable[[Compacted, int], None]
     ) -> Sequence[Compacted]:
         """Compact a tenant's blocks until no more belong together."""
-        return compact_tenant(
-            self.blocks, tenant, replace(CompactionLimits(), max_time_per_tenant_s=max_time_s), progress=progress
-        )
+        limits = replace(self._limits, max_time_per_tenant_s=max_time_s)
+        return compact_tenant(self.blocks, tenant, limits, progress=progress)
 
     def unconverted(self, tenant: str, only: Sequence[str]) -> list[tuple[TempoBlock, int]]:
         """Return Tempo's blocks of a tenant that are not wholly converted, each with the traces that are left."""

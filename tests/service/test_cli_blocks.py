@@ -149,6 +149,21 @@ def test_compact(tmp_path: Path, tempo_block: str) -> None:
     assert (tmp_path / "blocks" / TENANT / tempo_block / "data.parquet").read_bytes() == before
 
 
+def test_compact_as_configured(tmp_path: Path) -> None:
+    """The limits are those of the server's file: here no two traces may be in one block."""
+    for seq, span in enumerate(SENT[:3], 1):
+        publish(tmp_path, [span], seq)
+    configuration = tmp_path / "tempo.yaml"
+    configuration.write_text(
+        f"storage: {{trace: {{local: {{path: {tmp_path / 'blocks'}}}}}}}\n"
+        "compactor: {compaction: {max_compaction_objects: 1}}\n"
+    )
+    result = CliRunner().invoke(app, ["blocks", "compact", "--config", str(configuration)])
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines()[-1] == "0 blocks made"
+    assert len(listed(tmp_path)) == 3
+
+
 def test_erase_by_id(tmp_path: Path) -> None:
     """A dry run first; then it is gone from answers and from files."""
     publish(tmp_path, SENT[:3], 1)
