@@ -26,7 +26,7 @@ def compared_table(found: Sequence[Series]) -> pd.DataFrame:
     """Return a row per attribute and value: how many spans of the selection and of the rest have it.
 
     `selection` and `baseline` count spans, the shares are of all spans of their side, and `difference` is that of the
-    shares (-1 to 1). The largest differences come first.
+    shares (-1 to 1). The largest differences come first, of equal ones what the selection has.
     """
     sizes = {"selection": 0, "baseline": 0}
     counts: dict[tuple[str, str], dict[str, int]] = defaultdict(lambda: {"selection": 0, "baseline": 0})
@@ -40,7 +40,8 @@ def compared_table(found: Sequence[Series]) -> pd.DataFrame:
             counts[key, str(value)][str(side)] = count
     rows = [_row(key, value, sides, sizes) for (key, value), sides in counts.items()]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    return table.sort_values("difference", key=lambda column: -column.abs(), kind="stable", ignore_index=True)
+    by_sign = table.sort_values("difference", ascending=False, kind="stable")
+    return by_sign.sort_values("difference", key=lambda column: -column.abs(), kind="stable", ignore_index=True)
 
 
 def _row(key: str, value: str, sides: dict[str, int], sizes: dict[str, int]) -> tuple[object, ...]:

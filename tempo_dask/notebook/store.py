@@ -17,7 +17,7 @@ from storage.block_store import BlockStore
 from storage.object_store import ObjectStore
 from storage.objects import open_store as open_objects
 from storage.tempo_blocks.beside import BlocksBesideTempo
-from tempo_dask.cluster.opening import open_cluster
+from tempo_dask.cluster.opening import Cluster, open_cluster
 from tempo_dask.engine.engine import Engine
 from tempo_dask.engine.executors import Executor
 from tempo_dask.engine.local import LocalExecutor
@@ -61,7 +61,8 @@ class Store:
 
     blocks: BlockStore
     tenant: str
-    executor: Executor = field(default_factory=_threads, repr=False)
+    executor: Executor = field(default_factory=_threads)
+    cluster: Cluster | None = None
 
     def __repr__(self) -> str:
         """Return how much there is, and of which time."""
@@ -170,6 +171,10 @@ class Store:
         engine, window = self._engine(start, end)
         return Explained(answer(engine.explain(SearchRequest(self.tenant, query, window))))
 
+    def close(self) -> None:
+        """Stop the threads, and leave the cluster where there is one; nothing can be asked afterwards."""
+        self.executor.close() if self.cluster is None else self.cluster.close()
+
     def _engine(self, start: datetime | None, end: datetime | None) -> tuple[Engine, Window]:
         """Return an engine over the blocks of this moment, and the window, no wider than they are."""
         blocks = self.blocks.snapshot(self.tenant).blocks
@@ -185,8 +190,11 @@ def open_store(location: str | Path, *, tenant: str = SINGLE_TENANT, scheduler: 
     process, or on the workers of the Dask `scheduler` (`tcp://HOST:PORT`), which must reach the blocks too. Raises
     NotFound where there is no such folder, Unavailable where there is no such scheduler.
     """
-    executor = _threads() if scheduler is None else open_cluster(scheduler, _cores()).executor
-    return Store(BlocksBesideTempo(_objects(location)), tenant, executor)
+    blocks = BlocksBesideTempo(_objects(location))
+    if scheduler is None:
+        return Store(blocks, tenant)
+    cluster = open_cluster(scheduler, _cores())
+    return Store(blocks, tenant, cluster.executor, cluster)
 
 
 def _objects(location: str | Path) -> ObjectStore:
