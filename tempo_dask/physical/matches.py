@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from tempo_dask.kernels.traces import count_matches
 from tempo_dask.physical.all_stages import apply_stages
+from tempo_dask.physical.reader import Rows
 from tempo_dask.physical.shown_values import Shown
 from tempo_dask.physical.spansets import Spansets, TraceSets, UnitScan, all_spans
 from tempo_dask.physical.units import ScanUnit
@@ -59,9 +60,11 @@ class MatchChunk:
         if spansets.is_empty:
             return ()
         counts = count_matches(spansets.mask, scan.reader.offsets)
+        newest = self._newest(np.flatnonzero(counts), scan)
+        rows = _rows_of([trace for _, _, trace in newest], spansets, scan)
         return tuple(
-            Match(start_ns, trace_id, number, trace, tuple(self._sets(spansets, scan, trace)))
-            for start_ns, trace_id, trace in self._newest(np.flatnonzero(counts), scan)
+            Match(start_ns, trace_id, number, trace, tuple(self._sets(spansets, rows[trace], trace)))
+            for start_ns, trace_id, trace in newest
         )
 
     def _newest(self, traces: npt.NDArray[np.int64], scan: UnitScan) -> list[tuple[int, bytes, int]]:
@@ -73,10 +76,8 @@ class MatchChunk:
         rows = zip(starts[kept].tolist(), (i.tobytes() for i in ids), traces[kept].tolist(), strict=True)
         return sorted(rows, key=lambda row: (-row[0], row[1]))[:limit]
 
-    def _sets(self, spansets: Spansets, scan: UnitScan, trace: int) -> Iterator[MatchedSet]:
-        """Yield the spansets of a trace, in the order of their first spans."""
-        first, stop = scan.reader.offsets[trace : trace + 2].tolist()
-        rows = first + np.flatnonzero(spansets.mask[first:stop])
+    def _sets(self, spansets: Spansets, rows: Rows, trace: int) -> Iterator[MatchedSet]:
+        """Yield the spansets of a trace, in the order of their first spans; `rows` are its spans that match."""
         if isinstance(spansets.sets, TraceSets):
             yield self._set(rows, trace, spansets)
             return
@@ -84,9 +85,18 @@ class MatchChunk:
         for number in dict.fromkeys(numbers.tolist()):
             yield self._set(rows[numbers == number], number, spansets)
 
-    def _set(self, rows: npt.NDArray[np.int64], number: int, spansets: Spansets) -> MatchedSet:
+    def _set(self, rows: Rows, number: int, spansets: Spansets) -> MatchedSet:
         attributes = tuple((attribute.key, attribute.shown(number)) for attribute in spansets.attributes)
         return MatchedSet(len(rows), tuple(rows[: self.newest.spans_per_set].tolist()), attributes)
+
+
+def _rows_of(traces: Sequence[int], spansets: Spansets, scan: UnitScan) -> Mapping[int, Rows]:
+    """Return the matching spans of a few traces, which mostly stand at the end of their unit."""
+    ordered = np.sort(np.array(traces, np.int64))
+    first = int(scan.reader.offsets[ordered[0]])
+    rows = first + np.flatnonzero(spansets.mask[first:])
+    starts, stops = (np.searchsorted(rows, scan.reader.offsets[ordered + end]).tolist() for end in (0, 1))
+    return {trace: rows[a:b] for trace, a, b in zip(ordered.tolist(), starts, stops, strict=True)}
 
 
 def newest_of(partials: Iterable[Matches], *, limit: int) -> Matches:

@@ -8,8 +8,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from tempo_dask.kernels.predicates import Mask, any_of_owner, look_up
-from tempo_dask.kernels.traces import spread
+from tempo_dask.kernels.predicates import Mask, look_up
+from tempo_dask.kernels.traces import count_matches, spread
 from tempo_dask.physical.binder import Binder
 from tempo_dask.physical.reader import UnitReader
 from tempo_dask.physical.set_attributes import SetAttribute
@@ -17,6 +17,7 @@ from tempo_dask.physical.units import ScanUnit
 from tempo_dask.plan.nodes import TimeRange
 
 SetNumbers = npt.NDArray[np.uint32]
+Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,14 @@ class Sets(Protocol):
         """The trace of each set."""
         ...
 
+    def counts(self, mask: Mask) -> Counts:
+        """Return how many spans of each set match."""
+        ...
+
+    def spread(self, kept: Mask) -> Mask:
+        """Return for each span what `kept` says of its set."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class TraceSets(Sets):
@@ -62,6 +71,14 @@ class TraceSets(Sets):
         """Each trace."""
         return np.arange(self.reader.row_count("traces"), dtype=np.uint32)
 
+    def counts(self, mask: Mask) -> Counts:
+        """Return how many spans of each trace match: they stand together, so none is looked up."""
+        return count_matches(mask, self.reader.offsets)
+
+    def spread(self, kept: Mask) -> Mask:
+        """Return for each span what `kept` says of its trace."""
+        return spread(kept, self.reader.offsets)
+
 
 @dataclass(frozen=True, slots=True)
 class GroupSets(Sets):
@@ -69,6 +86,14 @@ class GroupSets(Sets):
 
     numbers: SetNumbers
     traces: SetNumbers
+
+    def counts(self, mask: Mask) -> Counts:
+        """Return how many spans of each set match."""
+        return np.bincount(self.numbers[mask.view(np.bool_)], minlength=len(self.traces))
+
+    def spread(self, kept: Mask) -> Mask:
+        """Return for each span what `kept` says of its set."""
+        return look_up(self.numbers, kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +115,7 @@ class Spansets:
     @property
     def occupied(self) -> Mask:
         """Which sets still have a span."""
-        return any_of_owner(self.mask, self.sets.numbers, len(self.sets.traces))
+        return (self.sets.counts(self.mask) > 0).view(np.uint8)
 
     def only(self, mask: Mask) -> Spansets:
         """Return the sets with only the spans where `mask` is 1."""
@@ -98,7 +123,7 @@ class Spansets:
 
     def only_sets(self, kept: Mask) -> Spansets:
         """Return only the sets where `kept` is 1."""
-        return self.only(look_up(self.sets.numbers, kept))
+        return self.only(self.sets.spread(kept))
 
 
 def all_spans(unit: ScanUnit, scan: UnitScan, window: TimeRange | None) -> Spansets:

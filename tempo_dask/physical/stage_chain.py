@@ -6,7 +6,6 @@ from dataclasses import replace
 from functools import reduce
 from operator import and_, or_
 
-from tempo_dask.kernels.predicates import any_of_owner
 from tempo_dask.physical.spansets import Spansets, UnitScan
 from tempo_dask.physical.stages import apply_stage
 from traceql.ast import SpansetChain
@@ -16,6 +15,6 @@ from traceql.operators import LogicalOperator
 @apply_stage.register
 def _chain(stage: SpansetChain, spansets: Spansets, scan: UnitScan) -> Spansets:
     sides = [apply_stage(operand, spansets, scan).mask for operand in stage.operands]
-    occupied = [any_of_owner(side, spansets.sets.numbers, len(spansets.sets.traces)) for side in sides]
+    occupied = [replace(spansets, mask=side).occupied for side in sides]
     holds = reduce(and_ if stage.op is LogicalOperator.AND else or_, occupied)
     return replace(spansets, mask=reduce(or_, sides), attributes=()).only_sets(holds)
