@@ -160,10 +160,8 @@ def _complete(table: pa.Table, schema: pa.Schema) -> pa.Table:
     if other := have - set(schema.names):
         msg = f"columns {', '.join(sorted(other))} were not said beforehand"
         raise BadColumns(msg)
-    arrays = [
-        single_chunk(table.column(field.name)) if field.name in have else pa.nulls(table.num_rows, field.type)
-        for field in schema
-    ]
+    nulls = {type_: pa.nulls(table.num_rows, type_) for type_ in {f.type for f in schema if f.name not in have}}
+    arrays = [single_chunk(table.column(field.name)) if field.name in have else nulls[field.type] for field in schema]
     return pa.Table.from_arrays(arrays, schema=schema)
 
 

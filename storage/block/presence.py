@@ -51,9 +51,11 @@ def join_presence(parts: Sequence[tuple[int, Presence]]) -> Presence:
 
 
 def _has_values(array: pa.Array, lead: int, stripes: int) -> npt.NDArray[np.bool_]:
+    if array.null_count == len(array):  # as are many columns of a part, which others of its block fill
+        return np.zeros(stripes, np.bool_)
     bits = validity(array)
     if bits is None:
-        return np.full(stripes, array.null_count < len(array))
+        return np.ones(stripes, np.bool_)
     padded = np.zeros(stripes * STRIPE_ROWS, np.uint8)
     padded[lead : lead + len(array)] = unpack_bits(bits, array.offset, len(array))
     present: npt.NDArray[np.bool_] = np.any(padded.reshape(stripes, STRIPE_ROWS) != 0, axis=1)
