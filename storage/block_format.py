@@ -50,10 +50,11 @@ class ParquetFormat:
 
     def open(self, files: BlockFiles) -> ScanSource:
         """Read the description and open what it describes, if all of it is there."""
-        meta = BlockMeta.decode(files.read_range(DESCRIPTION, 0, files.size(DESCRIPTION)))
         description = files.local_path(DESCRIPTION)
-        if description is not None:  # elsewhere each question would be a round trip
-            _check_sizes(meta, description.parent)
+        if description is None:  # a store a network away: each question would be a round trip
+            return Block.open(BlockMeta.decode(files.read_range(DESCRIPTION, 0, files.size(DESCRIPTION))), files)
+        meta = BlockMeta.decode(description.read_bytes())
+        _check_sizes(meta, description.parent)
         return Block.open(meta, files)
 
 
