@@ -12,6 +12,7 @@ from typing import Any
 
 import grpc
 import grpc.aio
+import numpy as np
 import pytest
 from tornado.testing import bind_unused_port
 
@@ -24,7 +25,15 @@ from tempo_dask.api.http.handler import ClientLeft
 from tempo_dask.api.pb import tempo_pb2 as pb
 from tempo_dask.api.tenancy import tenants_of
 from tempo_dask.engine.requests import SearchRequest
-from tempo_dask.engine.results import FoundTrace, QueryMetrics, SearchResult, TagValue, TagValuesResult
+from tempo_dask.engine.results import (
+    FoundTrace,
+    QueryMetrics,
+    RangeResult,
+    SearchResult,
+    Series,
+    TagValue,
+    TagValuesResult,
+)
 from tempo_dask.errors import BadRequest, DeadlineExceeded, NotFound, QueryFailed, TooManyRequests
 from tempo_dask.grpc_server import GrpcServer
 from tempo_dask.logs import Logfmt
@@ -202,6 +211,18 @@ async def test_calls_are_observed(streaming: Streaming) -> None:
     with pytest.raises(grpc.aio.AioRpcError):
         await streaming.search()
     assert streaming.served.observed == [("gRPC", f"/{SERVICE}/Search", 200), ("gRPC", f"/{SERVICE}/Search", 429)]
+
+
+@pytest.mark.parametrize(("function", "values"), [("rate()", [1.0]), ("compare({ status = error })", [2.0])])
+async def test_a_comparison_is_told_when_it_is_whole(streaming: Streaming, function: str, values: list[float]) -> None:
+    """Its most frequent values may be others in the end; samples of other functions stay as they are told."""
+    times_ns = np.array([10**9], dtype=np.int64)
+    part, whole = (RangeResult(times_ns, (Series((), np.array([v])),), QueryMetrics()) for v in (1.0, 2.0))
+    streaming.served.engine.parts, streaming.served.engine.series = [part], whole
+    request = pb.QueryRangeRequest(query=f"{{ }} | {function}", start=10**18, end=2 * 10**18, step=10**17)
+    call = streaming.call("MetricsQueryRange", request, pb.QueryRangeResponse)
+    told = [sample.value async for message in call for one in message.series for sample in one.samples]
+    assert told == values
 
 
 @pytest.mark.parametrize("streaming", [{"tenant_of": tenants_of}], indirect=True)

@@ -51,7 +51,8 @@ from tempo_dask.engine.results import (
     TagValuesResult,
 )
 from tempo_dask.errors import BadRequest, TempoDaskError
-from traceql import TraceQLError
+from traceql import TraceQLError, parse
+from traceql.ast import Compare, MetricsQuery
 
 SERVICE = "tempopb.StreamingQuerier"
 TENANT_KEY = "x-scope-orgid"
@@ -223,10 +224,10 @@ class StreamingQuerier:
 
     @staticmethod
     def _query_range(request: QueryRangeRequest, api: Api) -> Messages:
+        """Which series a comparison shows is known at its end alone, and what is told cannot be taken back."""
         asked = decode_query_range(arguments.of_range(request), api.tenant, api.now_ns(), api.limits)
-        return _messages(
-            api.engine.stream_range(asked), parts.last, encode_query_range_protobuf, parts.halves_of_series, Untold().of
-        )
+        found = _alone(api.engine.query_range(asked)) if _compares(asked.query) else api.engine.stream_range(asked)
+        return _messages(found, parts.last, encode_query_range_protobuf, parts.halves_of_series, Untold().of)
 
     @staticmethod
     def _query_instant(request: QueryInstantRequest, api: Api) -> Messages:
@@ -237,6 +238,11 @@ class StreamingQuerier:
         return _messages(
             _alone(api.engine.query_range(asked)), parts.last, encode_query_instant_protobuf, parts.halves_of_series
         )
+
+
+def _compares(query: str) -> bool:
+    root = parse(query).root
+    return isinstance(root, MetricsQuery) and isinstance(root.function, Compare)
 
 
 def _name(request: SearchTagValuesRequest) -> str:
