@@ -16,8 +16,8 @@ from storage.chunk import Chunk
 from storage.merge import merge
 from storage.objects import open_store as open_objects
 from tempo_dask import Store, open_store
-from tempo_dask.demo.shop import generate
 from tempo_dask.cluster.opening import open_cluster
+from tempo_dask.demo.shop import generate
 from tempo_dask.engine.engine import Engine
 from tempo_dask.engine.executors import Executor
 from tempo_dask.engine.local import LocalExecutor
