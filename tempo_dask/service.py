@@ -26,7 +26,7 @@ from tempo_dask.api.authentication import Credentials
 from tempo_dask.api.contracts import Api, Authenticate, TenantOf, let_pass, one_tenant
 from tempo_dask.api.limits import RequestLimits
 from tempo_dask.api.tenancy import one_tenant_of, tenants_of
-from tempo_dask.cluster.fabric import Fabric, open_fabric
+from tempo_dask.cluster.choice import Fabric, open_fabric
 from tempo_dask.config.file import Config
 from tempo_dask.config.section import ConfigError
 from tempo_dask.config.server import Authentication
@@ -282,7 +282,7 @@ def _maintenance(parts: Parts, blocks: BlockStore, fabric: Fabric) -> Maintenanc
     """Return what keeps the blocks in shape; a tenant's own retention goes before that of all."""
     config, settings = parts.config, parts.settings
     limits = config.compactor.compaction.limits()
-    is_shared = fabric.cluster is not None and not config.storage.trace.single_writer
+    is_shared = fabric.jobs is not one_by_one and not config.storage.trace.single_writer
     return Maintenance(
         blocks,
         limits,

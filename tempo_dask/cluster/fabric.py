@@ -1,9 +1,8 @@
-"""What runs the queries of a server, and how the server takes part: this process alone, or a cluster."""
+"""How a server takes part in a cluster: its queries run there, and other nodes see its live spans."""
 
 from __future__ import annotations
 
 import logging
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,15 +10,15 @@ from urllib.parse import urlsplit
 from distributed.security import Security
 
 from tempo_dask.cluster.adaptive import OwnWorkers, Scale
-from tempo_dask.cluster.elsewhere import LiveElsewhere
+from tempo_dask.cluster.choice import LOCAL
 from tempo_dask.cluster.joining import Membership
 from tempo_dask.cluster.lending import Lender, Live
-from tempo_dask.cluster.opening import LOCAL, Cluster, open_cluster
+from tempo_dask.cluster.opening import Cluster, open_cluster
 from tempo_dask.config.cluster import ClusterSection, ClusterTls
 from tempo_dask.engine.executors import Executor
-from tempo_dask.engine.local import LocalExecutor
 from tempo_dask.ingest.background import Background
-from tempo_dask.maintenance.tasks import RunTasks, one_by_one
+from tempo_dask.ingest.sources import Elsewhere
+from tempo_dask.maintenance.tasks import RunTasks
 from tempo_dask.status import Member
 from tempo_dask.worker import is_loopback
 
@@ -31,31 +30,35 @@ STOP_S = 5.0
 
 
 @dataclass(slots=True)
-class Fabric:
-    """Runs queries; `cluster` is None where this process does so alone."""
+class Clustered:
+    """Runs queries on a cluster, that of a scheduler or of workers of its own."""
 
-    executor: Executor
+    cluster: Cluster
     threads: int
     node: str
     section: ClusterSection
-    cluster: Cluster | None = None
     own_workers: OwnWorkers | None = None
     _scaling: Background | None = field(default=None, init=False)
     _membership: Membership | None = field(default=None, init=False)
 
     @property
-    def elsewhere(self) -> LiveElsewhere | None:
-        """What asks other nodes for their live spans, where there may be others."""
-        return None if self.cluster is None else self.cluster.elsewhere(self.node)
+    def executor(self) -> Executor:
+        """What runs queries."""
+        return self.cluster.executor
+
+    @property
+    def elsewhere(self) -> Elsewhere | None:
+        """What asks other nodes for their live spans."""
+        return self.cluster.elsewhere(self.node)
 
     @property
     def jobs(self) -> RunTasks:
-        """What does compactions: the workers, where there are any."""
-        return one_by_one if self.cluster is None else self.cluster.jobs.run
+        """What does compactions: the workers."""
+        return self.cluster.jobs.run
 
     def join(self, live: Live, folder: Path) -> None:
         """Let other nodes see the live spans of this one, where they can reach it."""
-        if self.cluster is None or self.own_workers is not None:
+        if self.own_workers is not None:
             return
         host = node_host(self.section, self.cluster.members.scheduler)
         if host is None:
@@ -70,8 +73,6 @@ class Fabric:
 
     def members(self) -> list[Member]:
         """Return the workers that there are, for the status pages."""
-        if self.cluster is None:
-            return []
         known = [
             (worker.node or worker.address, "ACTIVE", worker.address, "live spans" if worker.node else "query")
             for worker in self.cluster.members.workers
@@ -85,40 +86,29 @@ class Fabric:
             self._membership.leave(has_all_in_blocks=has_all_in_blocks)
         if self._scaling is not None:
             self._scaling.stop(STOP_S)
-        if self.cluster is None:
-            self.executor.close()
-        else:
-            self.cluster.close()
+        self.cluster.close()
         if self.own_workers is not None:
             self.own_workers.close()
 
-    def scale(self) -> None:
+    def scale(self, own: OwnWorkers) -> None:
         """Start and stop workers of our own as the load wants it, from now on."""
-        own, cluster = self.own_workers, self.cluster
-        if own is not None and cluster is not None:
-            self._scaling = Background(
-                "workers", lambda: own.step(cluster.executor.waiting_tasks), pause_s=SCALE_EVERY_S
-            )
-            self._scaling.start()
+        executor = self.cluster.executor
+        self._scaling = Background("workers", lambda: own.step(executor.waiting_tasks), pause_s=SCALE_EVERY_S)
+        self._scaling.start()
 
 
-def open_fabric(section: ClusterSection, scheduler: str, node: str) -> Fabric:
-    """Connect to the scheduler of the command line or else of the configuration. Raises BadRequest, Unavailable."""
-    threads = len(os.sched_getaffinity(0))
-    address = section.address if scheduler == LOCAL and section.address else scheduler
-    adaptive = section.adaptive
-    if address == LOCAL and not adaptive.maximum:
-        return Fabric(LocalExecutor(threads), threads, node, section)
+def open_clustered(section: ClusterSection, address: str, threads: int, node: str) -> Clustered:
+    """Connect to a scheduler, or start workers of our own. Raises BadRequest, Unavailable."""
     logging.getLogger("distributed").setLevel(logging.ERROR)  # what matters of it, we say ourselves
-    if address == LOCAL:
-        own = OwnWorkers(Scale(adaptive.minimum, adaptive.maximum, adaptive.threads_per_worker))
-        cluster = open_cluster(own.address, threads)
-        fabric = Fabric(cluster.executor, threads, node, section, cluster, own)
-        fabric.scale()
-        return fabric
-    forget_after_s = section.forget_lost_nodes_after.total_seconds()
-    cluster = open_cluster(address, threads, security_of(section.tls), forget_after_s=forget_after_s)
-    return Fabric(cluster.executor, threads, node, section, cluster)
+    if address != LOCAL:
+        forget_after_s = section.forget_lost_nodes_after.total_seconds()
+        cluster = open_cluster(address, threads, security_of(section.tls), forget_after_s=forget_after_s)
+        return Clustered(cluster, threads, node, section)
+    adaptive = section.adaptive
+    own = OwnWorkers(Scale(adaptive.minimum, adaptive.maximum, adaptive.threads_per_worker))
+    fabric = Clustered(open_cluster(own.address, threads), threads, node, section, own)
+    fabric.scale(own)
+    return fabric
 
 
 def security_of(tls: ClusterTls) -> Security:

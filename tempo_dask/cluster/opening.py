@@ -20,7 +20,6 @@ from tempo_dask.cluster.watch import Watch
 from tempo_dask.engine.local import LocalExecutor
 from tempo_dask.errors import BadRequest, Unavailable
 
-LOCAL = "local"
 SCHEMES = ("tcp", "tls")
 CONNECT_WITHIN_S = 10.0
 

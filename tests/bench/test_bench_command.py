@@ -35,6 +35,7 @@ def options(servers: tuple[ServerProcess, ServerProcess]) -> list[str]:
     return ["--url", f"one={one.url}", "--url", f"other={other.url}", "--rounds", "1"]
 
 
+@pytest.mark.slow
 def test_two_servers_are_compared(servers: tuple[ServerProcess, ServerProcess], tmp_path: Path) -> None:
     otlp = [part for server in servers for part in ("--otlp", f"http://{server.addresses['otlp_http']}")]
     files = {name: tmp_path / name for name in ("run.json", "run.svg", "history.jsonl", "history.svg")}

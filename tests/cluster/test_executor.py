@@ -195,6 +195,7 @@ def test_a_query_that_nobody_waits_for_ends(sources: tuple[ScanSource, ...], bot
         both_work.executor.run_now(slow_count(sources, 1.0), cancelled)
 
 
+@pytest.mark.slow
 def test_without_a_scheduler_queries_run_here_until_it_is_back(
     sources: tuple[ScanSource, ...], processes: DaskProcesses, both_work: Cluster
 ) -> None:

@@ -138,6 +138,7 @@ def test_tenants_stay_apart(pair: Pair) -> None:
     assert seen(first, "third") == []
 
 
+@pytest.mark.slow
 def test_a_node_that_is_gone_is_missed_until_it_is_back(pair: Pair) -> None:
     first, second = pair.servers
     push(second, "gone", range(20, 30))

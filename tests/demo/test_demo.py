@@ -52,6 +52,7 @@ def port_3200_taken() -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("port_3200_taken")
 def test_three_questions_are_answered_and_it_ends(tmp_path: Path) -> None:
     with demo(tmp_path / "demo", "--once") as running:

@@ -119,7 +119,7 @@ def cases_of(shared: Path, group: str) -> list[dict[str, Any]]:
 
 
 #: Comparing takes longer than answering, so a part of the cases has to do for every day; the server is asked them all.
-one_in = pytest.mark.parametrize("one_in", [8, pytest.param(1, marks=pytest.mark.slow)])
+one_in = pytest.mark.parametrize("one_in", [16, pytest.param(1, marks=pytest.mark.slow)])
 
 
 @pytest.mark.slow

@@ -75,6 +75,7 @@ def test_shutdown_makes_blocks_and_takes_no_more(tmp_path: Path) -> None:
         assert "tempo_ingester_blocks_flushed_total 1.0" in server.ask("/metrics").text
 
 
+@pytest.mark.slow
 def test_flush_all_on_shutdown(tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     config.write_text("ingester: {flush_all_on_shutdown: true}")
@@ -87,7 +88,7 @@ def test_flush_all_on_shutdown(tmp_path: Path) -> None:
         assert 'tempodb_blocklist_length{tenant="single-tenant"} 1.0' in server.ask("/metrics").text
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_a_signal_ends_it_cleanly_once_it_listens(tmp_path: Path, number: signal.Signals) -> None:
     ports = [
         part for name in ("http", "grpc", "otlp-grpc", "otlp-http") for part in (f"--{name}-address", "127.0.0.1:0")
