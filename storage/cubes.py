@@ -6,6 +6,7 @@ writing is not fsynced. A group is written beside its place and moved there whol
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import shutil
@@ -13,18 +14,25 @@ import threading
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import zarr
 
 log = logging.getLogger(__name__)
 
 #: Named in each path, so that cubes of another form are not read.
 FORMAT = 2
 _NOTE = "note"
+
+
+@cache
+def _zarr() -> ModuleType:
+    """Return zarr, which takes half a second to import and is needed with the first cube alone."""
+    return importlib.import_module("zarr")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +75,7 @@ class CubeStore:
             self._sizes[path] = self._sizes.pop(path)
         try:
             os.utime(path)
-            group = zarr.open_group(path, mode="r")
+            group = _zarr().open_group(path, mode="r")
             return Cube({name: np.asarray(array[...]) for name, array in group.arrays()}, str(group.attrs[_NOTE]))
         except Exception:  # noqa: BLE001  # whatever a damaged cube raises, it is computed again
             log.warning("cube %s cannot be read; it is computed again", path)
@@ -79,7 +87,7 @@ class CubeStore:
         path = self._folder / block_id / key
         beside = self._folder / f"new-{uuid.uuid4().hex}"
         try:
-            group = zarr.open_group(beside, mode="w", zarr_format=3, attributes={_NOTE: cube.note})
+            group = _zarr().open_group(beside, mode="w", zarr_format=3, attributes={_NOTE: cube.note})
             for name, array in cube.arrays.items():
                 group.create_array(name, data=np.ascontiguousarray(array))
             size = _size(beside)

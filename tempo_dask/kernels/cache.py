@@ -7,14 +7,19 @@ is an index (`.nbi`) that names files of machine code (`.nbc`), all beside the c
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import storage.kernels
 
 FOLDERS = (Path(__file__).parent, *map(Path, storage.kernels.__path__))
+#: Entries that are older than this file were read whole once; reading them all takes half a second.
+CHECKED = "checked"
 IMPORT = re.compile(r"^from (?:tempo_dask|storage)\.kernels\.(\w+) import", re.MULTILINE)
 
 
@@ -22,10 +27,18 @@ def remove_unusable(folders: tuple[Path, ...] = FOLDERS) -> None:
     """Remove entries that are broken, or older than a source that their kernel is made of."""
     for folder in folders:
         entries = [*(folder / "__pycache__").glob("*.nb[ic]")]
+        if not entries:
+            continue
         for entry in _stale(folder, entries):
             entry.unlink(missing_ok=True)
-        for entry in filter(_is_broken, entries):
-            entry.unlink(missing_ok=True)
+        checked = folder / "__pycache__" / CHECKED
+        now_ns, last_ns = time.time_ns(), _age(checked, missing=0)
+        for entry in entries:
+            if _age(entry) > last_ns and _is_broken(entry):
+                entry.unlink(missing_ok=True)
+        with suppress(OSError):  # a folder that is not ours is checked each time
+            checked.touch()
+            os.utime(checked, ns=(now_ns, now_ns))
 
 
 def _stale(folder: Path, entries: list[Path]) -> Iterator[Path]:
@@ -35,17 +48,17 @@ def _stale(folder: Path, entries: list[Path]) -> Iterator[Path]:
     if max(changed.values(), default=0) < min(kept.values(), default=0):
         return
     newest = {module: max(changed[m] for m in _made_of(folder, module)) for module in changed}
-    for entry, time in kept.items():
-        if time < newest.get(entry.name.partition(".")[0], 0):
+    for entry, written_ns in kept.items():
+        if written_ns < newest.get(entry.name.partition(".")[0], 0):
             yield entry
 
 
-def _age(entry: Path) -> int:
+def _age(entry: Path, missing: int = 1 << 63) -> int:
     """Return when an entry was written; it counts as very new where another process has just removed it."""
     try:
         return entry.stat().st_mtime_ns
     except FileNotFoundError:
-        return 1 << 63
+        return missing
 
 
 def _made_of(folder: Path, module: str) -> set[str]:

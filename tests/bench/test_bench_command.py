@@ -59,6 +59,7 @@ def test_two_servers_are_compared(servers: tuple[ServerProcess, ServerProcess], 
     assert "geometric mean" in result.output
 
 
+@pytest.mark.slow
 def test_answers_that_differ_are_told(servers: tuple[ServerProcess, ServerProcess], tmp_path: Path) -> None:
     """Recorded spans are moved to the present, and sent to one server alone."""
     file = tmp_path / "numbered.pb"

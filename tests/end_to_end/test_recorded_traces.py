@@ -16,7 +16,7 @@ FILES = ("astronomy-shop.otlp.pb.gz", "hipster-shop.otlp.pb.gz")
 #: Of every so many traces one is compared field by field; the slow test compares all.
 SAMPLE = 193
 #: So many conditions are asked in every stage; the slow test asks all.
-FEW = 2
+FEW = 1
 #: What happens to the server, in this order: after each step every answer must be the same.
 STEPS = ("live", "killed while live", "flushed", "killed after the flush")
 MOST_TRACES = 262_144

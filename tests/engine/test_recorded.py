@@ -76,7 +76,7 @@ def whole(shared: Path, executor: LocalExecutor) -> Engine:
 def scattered(shared: Path, executor: LocalExecutor) -> Engine:
     """Return an engine over the same traces in small units of three chunks; nearly every trace is split."""
     bodies = records(shared / "conformance" / "traces.rec.gz")
-    chunks = [chunk_of(bodies[part::3], f"part-{part}", unit_spans=200) for part in range(3)]
+    chunks = [chunk_of(bodies[part::3], f"part-{part}", unit_spans=1_000) for part in range(3)]
     return Engine(Fixed(*chunks), executor)
 
 

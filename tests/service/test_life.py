@@ -33,6 +33,7 @@ def health(server: ServerProcess, service: bytes = b"") -> bytes:
         return answer
 
 
+@pytest.mark.slow
 def test_spans_are_there_in_every_stage_of_their_life(tmp_path: Path) -> None:
     server = ServerProcess(tmp_path / "data")
     with server:
