@@ -88,6 +88,7 @@ def test_spans_that_a_target_does_not_count(tmp_path: Path) -> None:
     assert visible_spans(Target("nobody", "http://127.0.0.1:1"), data, wait_s=0) is None
 
 
+@pytest.mark.slow
 def test_an_answer_that_fails_is_an_exit_status(servers: tuple[ServerProcess, ServerProcess], tmp_path: Path) -> None:
     queries = tmp_path / "mine.txt"
     queries.write_text("arithmetic: ({ } | rate()) / ({ } | rate())\nlate: { } | rate() | topk(0)\n")

@@ -109,7 +109,7 @@ def _text(value: Any) -> str:
 LAW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 
 
-@settings(LAW, max_examples=120)
+@settings(LAW, max_examples=100)
 @given(found=spans(), query=pipelines, data=st.data())
 def test_search_agrees_with_the_oracle(
     executor: LocalExecutor, found: list[Span], query: str, data: st.DataObject

@@ -39,7 +39,7 @@ from traceql.types import StaticType
 T = TypeVar("T")
 
 EVER = Window(-(2**62), 2**62)
-LAW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+LAW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 conditions = st.sampled_from(
     [

@@ -80,6 +80,7 @@ def test_a_taken_port(tmp_path: Path) -> None:
         gc.collect()
 
 
+@pytest.mark.slow
 def test_one_server_a_data_directory(tmp_path: Path) -> None:
     with ServerProcess(tmp_path / "data") as server:
         result = run("serve", "--data-dir", str(server.data_dir), "--http-address", "127.0.0.1:0")
