@@ -1,4 +1,7 @@
-"""The engine answers recorded searches and metrics as Tempo did, from one chunk or from several of small units."""
+"""The engine answers recorded searches and metrics as Tempo did, from one chunk or from several of small units.
+
+By night: by day a server is asked all cases, and the oracle's tests compare random layouts.
+"""
 
 from __future__ import annotations
 
@@ -116,9 +119,6 @@ def nanoseconds(text: str) -> int:
 def cases_of(shared: Path, group: str) -> list[dict[str, Any]]:
     cases = [c for c in recorded_cases(shared, group) if c["group"] == group and c["status"] == 200]
     return [c for c in cases if c["path"] in PATHS and "q" in c["params"]]
-
-
-# By day the server is asked all cases, and random layouts are compared by the oracle's tests.
 
 
 @pytest.mark.slow
