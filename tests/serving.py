@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -21,6 +22,13 @@ STOP_S = 180.0
 ANSWER_S = 300.0
 EVERY_PORT = ("--http-address", "--grpc-address", "--otlp-grpc-address", "--otlp-http-address")
 COMPILATIONS = "tempo_dask_kernel_compilations_total"
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on now, for programs that cannot take any port and say which."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 class ServerFailed(AssertionError):

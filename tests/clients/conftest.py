@@ -28,6 +28,7 @@ distributor:
         thrift_compact: {endpoint: "127.0.0.1:0"}
         thrift_binary: {endpoint: "127.0.0.1:0"}
     zipkin: {endpoint: "127.0.0.1:0"}
+storage: {trace: {blocklist_poll: 1s}}
 """
 PROGRAM_S = 60
 ARRIVAL_S = 60

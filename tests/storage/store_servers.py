@@ -6,7 +6,6 @@ import base64
 import contextlib
 import hmac
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from email.utils import formatdate
 from urllib.error import URLError
 from urllib.request import Request, urlopen
+
+from tests.serving import free_port
 
 START_S = 60.0
 S3_BUCKET = "traces"
@@ -72,7 +73,7 @@ def _create_container(address: str) -> Request:
 @contextlib.contextmanager
 def _running(command: Sequence[str]) -> Iterator[str]:
     """Run a server whose last argument is its port, once it answers, until the end of the block."""
-    port = _free_port()
+    port = free_port()
     process = subprocess.Popen([*command, str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _wait_until_it_answers(f"http://127.0.0.1:{port}/", process)
@@ -84,12 +85,6 @@ def _running(command: Sequence[str]) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _wait_until_it_answers(url: str, process: subprocess.Popen[bytes]) -> None:
