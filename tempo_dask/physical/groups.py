@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from tempo_dask.kernels.predicates import Mask
 from tempo_dask.kernels.series import take_codes
@@ -159,15 +160,19 @@ def _number_part(part: Part) -> tuple[Codes, list[Label]]:
 def distinct_numbers(data: npt.NDArray[np.generic]) -> tuple[npt.NDArray[np.generic], Codes]:
     """Return the distinct values and the place of each row's among them."""
     if data.dtype.kind == "f" or not len(data):
-        distinct, codes = np.unique(data, return_inverse=True)
-        return distinct, codes.astype(np.int32)
+        return _encoded(np.add(data, 0.0))  # which makes -0.0 the zero that it equals
     numbers = data.astype(np.int64)
     low, high = int(numbers.min()), int(numbers.max())
     if high - low >= _DENSE:
-        wide, codes = np.unique(numbers, return_inverse=True)
-        return wide, codes.astype(np.int32)
+        return _encoded(numbers)
     seen, codes = _numbered(numbers - low, high - low + 1)
     return seen + low, codes
+
+
+def _encoded(data: npt.NDArray[np.generic]) -> tuple[npt.NDArray[np.generic], Codes]:
+    """Number values by hashing, in the order in which they come."""
+    encoded = pa.array(data).dictionary_encode()
+    return encoded.dictionary.to_numpy(), encoded.indices.to_numpy()
 
 
 def _number_lists(part: Part) -> tuple[Codes, list[Label]]:

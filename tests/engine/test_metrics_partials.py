@@ -63,8 +63,13 @@ def in_some_order(data: st.DataObject, parts: Sequence[Any], combine: Any) -> An
 def cells(found: SeriesPartial | ComparePartial) -> dict[object, list[object]]:
     """Return cells by labels, exactly."""
     if isinstance(found, ComparePartial):
-        named = ((key, counts) for key, counts in found.attributes.items())
-        return {(k, repr(label)): c.counts[i].tolist() for k, c in named for i, label in enumerate(c.labels)}
+        whole: dict[object, list[object]] = {}
+        for key, counts in found.attributes.items():
+            whole[key] = [counts.nil.tolist(), counts.others.tolist()]
+            for typed in counts.parts:
+                values = zip(typed.values.to_pylist(), typed.counts.tolist(), strict=True)
+                whole |= {(key, typed.type, repr(value)): of_value for value, of_value in values}
+        return whole
     table = found.cells
     return {repr(labels): [plane[i].tolist() for plane in table.planes] for i, labels in enumerate(table.labels)}
 
