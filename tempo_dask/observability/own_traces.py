@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import secrets
+import threading
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -129,8 +130,11 @@ class OwnTraces:
             DROPPED.inc(len(spans))
             log.warning("%d spans of our own are dropped: %s", len(spans), wrong)
 
-    def close(self) -> None:
-        """Send no more, and end a wait for a patient answer."""
+    def close(self, timeout_s: float) -> None:
+        """Send what waits, which may take `timeout_s`; then end a wait for a patient answer."""
+        last = threading.Thread(target=self.step, name="last own traces", daemon=True)
+        last.start()
+        last.join(timeout_s)
         self._client.__exit__(None, None, None)
 
     def _is_chosen(self) -> bool:
