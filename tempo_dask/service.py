@@ -37,6 +37,7 @@ from tempo_dask.engine.query import Bounds
 from tempo_dask.errors import TempoDaskError
 from tempo_dask.ingest.background import Background
 from tempo_dask.ingest.distributor import Distributor, Rules
+from tempo_dask.ingest.erasing import NodeErasure, VeiledLive
 from tempo_dask.ingest.flush import FlushLimits
 from tempo_dask.ingest.limits import LimitsOf
 from tempo_dask.ingest.live import LiveLimits
@@ -50,6 +51,7 @@ from tempo_dask.kernels.otlp_sizes import count_longer, trace_sizes
 from tempo_dask.listeners import Listeners
 from tempo_dask.maintenance.cycle import Maintenance
 from tempo_dask.maintenance.tasks import one_by_one
+from tempo_dask.observability.flushes import ObservedBlocks
 from tempo_dask.observability.observers import Observers
 from tempo_dask.operations import Operations
 from tempo_dask.overrides import TenantSettings
@@ -65,6 +67,8 @@ log = logging.getLogger(__name__)
 
 #: A compaction that takes longer than this to end is left alone: what it wrote is not listed, and will be swept.
 MAINTENANCE_STOP_S = 5.0
+#: How often a process looks whether traces were hidden of which it may hold something.
+ERASE_PERIOD_S = 5.0
 
 
 class StartFailed(TempoDaskError):
@@ -111,11 +115,11 @@ async def _serve(parts: Parts, wal: Wal, blocks: BlockStore, node: str, schedule
     config, settings = parts.config, parts.settings
     stopping = _stop_on_signal()
     limits_of = settings.ingest_limits
-    pipeline = _pipeline(config, wal, blocks, node, limits_of)
+    observers = Observers(config, settings, node)
+    pipeline = _pipeline(config, wal, blocks, node, limits_of, observers)
     fabric = await asyncio.to_thread(open_fabric, config.cluster, scheduler, node)
     sources = Sources(blocks, pipeline.live, node, fabric.elsewhere)
     operations = Operations(pipeline, blocks)
-    observers = Observers(config, settings, node)
     api = Api(
         Engine(
             CrossTenantSources(sources),
@@ -145,6 +149,7 @@ async def _serve(parts: Parts, wal: Wal, blocks: BlockStore, node: str, schedule
     compaction = config.compactor.compaction
     keep_blocks = _maintenance(parts, blocks, fabric).step
     maintenance = Background("maintenance", keep_blocks, pause_s=compaction.compaction_cycle.total_seconds())
+    erasing = Background("erasing", _erasure(pipeline, wal, blocks, node).step, pause_s=ERASE_PERIOD_S)
     reloading = _reloading(parts)
     distributor = Distributor(pipeline.push, otlp.check, _rules(config, limits_of))
     listeners = Listeners(config, api, observers.watching(distributor.push))
@@ -155,13 +160,13 @@ async def _serve(parts: Parts, wal: Wal, blocks: BlockStore, node: str, schedule
         pipeline.start()
         sources.open()
         if config.role.ingests or pipeline.live.usage():  # what a log holds is live, whatever the role is now
-            fabric.join(pipeline.live, parts.data_dir / "dask")
+            fabric.join(VeiledLive(pipeline.live, blocks), parts.data_dir / "dask")
         operations.started()
-        for thread in reloading:
+        for thread in (*reloading, erasing):
             thread.start()
         if config.role.maintains and not config.compactor.disabled:
             maintenance.start()
-        observers.start(blocks, pipeline.live.usage, operations.not_ready, _ring_members(config))
+        observers.start(blocks, pipeline.live.usage, operations.not_ready, _ring_members(config), fabric)
         sys.stdout.write(f"listening {' '.join(f'{name}={address}' for name, address in addresses.items())}\n")
         sys.stdout.flush()
         await stopping.wait()
@@ -175,7 +180,7 @@ async def _serve(parts: Parts, wal: Wal, blocks: BlockStore, node: str, schedule
     finally:
         await listeners.stop()
         await asyncio.to_thread(observers.stop)
-        for thread in (*reloading, maintenance):
+        for thread in (*reloading, erasing, maintenance):
             await asyncio.to_thread(thread.stop, MAINTENANCE_STOP_S)
         await asyncio.to_thread(pipeline.stop)
         is_flushed = not any(usage.spans for usage in pipeline.live.usage())
@@ -295,6 +300,11 @@ def _maintenance(parts: Parts, blocks: BlockStore, fabric: Fabric) -> Maintenanc
     )
 
 
+def _erasure(pipeline: Pipeline, wal: Wal, blocks: BlockStore, node: str) -> NodeErasure:
+    """Return what takes hidden traces out of all that this process holds beside blocks."""
+    return NodeErasure(blocks, pipeline.live, wal, node=node, flush=pipeline.flush, forget=PROCESS_CUBES.forget_all)
+
+
 def _rules(config: Config, limits_of: LimitsOf) -> Rules:
     """Return who may send what."""
     return Rules(
@@ -309,15 +319,18 @@ def _live_periods(config: Config) -> LivePeriods:
     return LivePeriods(ingester.trace_idle_period.total_seconds(), ingester.trace_live_period.total_seconds())
 
 
-def _pipeline(config: Config, wal: Wal, blocks: BlockStore, node: str, limits_of: LimitsOf) -> Pipeline:
+def _pipeline(
+    config: Config, wal: Wal, blocks: BlockStore, node: str, limits_of: LimitsOf, observers: Observers
+) -> Pipeline:
     ingester = config.ingester
     return Pipeline(
         wal,
-        blocks,
+        ObservedBlocks(blocks),
         node=node,
         check=otlp.check,
         decode=otlp.decode,
         trim=Trimmer(limits_of, trace_sizes, count_longer, periods=_live_periods(config)).trim,
+        observe=observers.see,
         live_limits=LiveLimits(live_bytes=2 * ingester.max_live_bytes),
         flush_limits=FlushLimits(
             max_block_duration_s=ingester.max_block_duration.total_seconds(),

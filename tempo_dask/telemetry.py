@@ -93,6 +93,22 @@ REPLAY_ERRORS = Counter(
     "tempo_ingester_replay_errors", "Records of the log that cannot be read.", ["tenant"], registry=REGISTRY
 )
 
+WORK_EXECUTED = Counter(
+    "tempo_querier_worker_request_executed", "Shares of queries' work that were done.", registry=REGISTRY
+)
+BATCH_SIZE = Histogram(
+    "tempo_query_frontend_actual_batch_size",
+    "Tasks of a share of a query's work.",
+    buckets=tuple(2.0**n for n in range(9)),
+    registry=REGISTRY,
+)
+RETRIES = Histogram(
+    "tempo_query_frontend_retries",
+    "Workers that a piece of work lost, so that others did their shares.",
+    buckets=(0, 1, 2, 3, 4, 5),
+    registry=REGISTRY,
+)
+
 RELOADED = Gauge(
     "tempo_runtime_config_last_reload_successful",
     "Whether the file of tenants could be used when it was last read.",

@@ -45,6 +45,11 @@ class Fabric(Protocol):
         """Return the workers that there are, for the status pages."""
         ...
 
+    @property
+    def waiting_tasks(self) -> int:
+        """How much of all queries' work waits."""
+        ...
+
     def close(self, *, has_all_in_blocks: bool) -> None:
         """End it, and say whether live spans are left behind."""
         ...
@@ -54,7 +59,7 @@ class Fabric(Protocol):
 class Alone:
     """A process that does everything itself."""
 
-    executor: Executor
+    executor: LocalExecutor
     elsewhere: Elsewhere | None = None
     jobs: RunTasks = one_by_one
 
@@ -64,6 +69,11 @@ class Alone:
     def members(self) -> list[Member]:
         """There are none."""
         return []
+
+    @property
+    def waiting_tasks(self) -> int:
+        """How many shares of queries' work wait for a thread."""
+        return self.executor.waiting_tasks
 
     def close(self, *, has_all_in_blocks: bool) -> None:  # noqa: ARG002  # there is nobody to tell
         """Stop the threads."""

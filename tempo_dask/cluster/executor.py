@@ -16,6 +16,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from tempo_dask import telemetry
 from tempo_dask.cluster.assignment import HERE, Assignment, Place, assigned
 from tempo_dask.cluster.link import Link, WorkerFailed
 from tempo_dask.cluster.members import Members
@@ -69,6 +70,7 @@ class ClusterExecutor:
                 found = work.combine([found, part])
             if work.is_complete is not None and work.is_complete(found, work.tasks[wave.stop :]):
                 break
+        telemetry.RETRIES.observe(len(run.lost))
         return found
 
     @property
@@ -173,12 +175,17 @@ class _Run(Generic[Task, Partial]):
                 for future in done:
                     share = waiting.pop(future)
                     try:
-                        yield future.result()
+                        found = future.result()
                     except WorkerLost as error:
                         waiting |= self._started(self._after_loss(share, error), stop)
                     except ShareFailed as error:
                         log.warning("a worker failed, its share is done here: %s", error)
                         waiting |= self._started([Assignment(HERE, share.places)], stop)
+                    else:
+                        if share.worker is not HERE:  # what is done here is counted where it is done
+                            telemetry.BATCH_SIZE.observe(len(share.places))
+                            telemetry.WORK_EXECUTED.inc()
+                        yield found
         finally:
             stop.set()
             self.executor.tell_waiting(id(self), 0)

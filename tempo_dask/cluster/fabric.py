@@ -80,6 +80,11 @@ class Clustered:
         ]
         return [*known, *((node, "LOST", why, "live spans") for node, why in self.cluster.nodes.lost().items())]
 
+    @property
+    def waiting_tasks(self) -> int:
+        """How many tasks of queries are not done."""
+        return self.cluster.executor.waiting_tasks
+
     def close(self, *, has_all_in_blocks: bool) -> None:
         """Leave the cluster, and say whether live spans are left behind."""
         if self._membership is not None:

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar, cast
 
 import dask.threaded
 
+from tempo_dask import telemetry
 from tempo_dask.physical.scan_context import cancelled_by, check_cancelled
 from tempo_dask.physical.work import PartitionWork
 
@@ -31,8 +32,16 @@ class _Share(Generic[Task, Partial]):
     work: PartitionWork[Task, Partial]
     places: Sequence[int]
     cancelled: threading.Event
+    waiting: set[int]
 
     def __call__(self) -> Partial:
+        self.waiting.discard(id(self))
+        telemetry.BATCH_SIZE.observe(len(self.places))
+        found = self._done()
+        telemetry.WORK_EXECUTED.inc()
+        return found
+
+    def _done(self) -> Partial:
         work, done = self.work, list[Partial]()
         with cancelled_by(self.cancelled.is_set):
             for place in self.places:
@@ -50,6 +59,7 @@ class LocalExecutor:
     threads: int
     _scanners: ThreadPoolExecutor = field(init=False)
     _waiters: ThreadPoolExecutor = field(init=False)
+    _waiting: set[int] = field(init=False, default_factory=set)  # identities of shares
 
     def __post_init__(self) -> None:
         self._scanners = ThreadPoolExecutor(self.threads, thread_name_prefix="scan")
@@ -70,18 +80,29 @@ class LocalExecutor:
         found = work.combine(())
         for wave in self._waves(work):
             count = self.graph_size(len(wave))
-            shares = [_Share(work, wave[n::count], stop) for n in range(count)]
+            shares = [_Share(work, wave[n::count], stop, self._waiting) for n in range(count)]
             found = work.combine([found, *self._done(shares)])
             if work.is_complete is not None and work.is_complete(found, work.tasks[wave.stop :]):
                 break
+        telemetry.RETRIES.observe(0)
         return found
+
+    @property
+    def waiting_tasks(self) -> int:
+        """How many shares wait for a thread, of all queries."""
+        return len(self._waiting)
 
     def _done(self, shares: Sequence[_Share[Task, Partial]]) -> Sequence[Partial]:
         """Return what the shares find, in their order."""
-        if len(shares) == 1:  # no graph to run
-            return [self._scanners.submit(shares[0]).result()]
-        graph = {("share", number): (share,) for number, share in enumerate(shares)}
-        return cast("list[Partial]", dask.threaded.get(graph, list(graph), pool=self._scanners))
+        known = frozenset(map(id, shares))
+        self._waiting.update(known)
+        try:
+            if len(shares) == 1:  # no graph to run
+                return [self._scanners.submit(shares[0]).result()]
+            graph = {("share", number): (share,) for number, share in enumerate(shares)}
+            return cast("list[Partial]", dask.threaded.get(graph, list(graph), pool=self._scanners))
+        finally:
+            self._waiting.difference_update(known)  # those that never had their turn
 
     def graph_size(self, tasks: int) -> int:
         """Return how many shares so many tasks are dealt out to."""

@@ -17,18 +17,25 @@ from tempo_dask.ingest.records import Record
 log = logging.getLogger(__name__)
 
 Decode: TypeAlias = Callable[[Sequence[bytes]], SpanTables]
+#: Told of requests and of their spans, as decoded.
+Observe: TypeAlias = Callable[[Sequence[Record], SpanTables], None]
 
 #: How long one step waits for records, so how long stopping may take.
 STEP_TIMEOUT_S = 0.1
 
 
+def observe_nothing(_records: Sequence[Record], _tables: SpanTables) -> None:
+    """Do nothing."""
+
+
 class Decoder:
     """Makes chunks of what the live store has accepted; `step` is for one thread."""
 
-    def __init__(self, live: LiveStore, decode: Decode, node: str) -> None:
+    def __init__(self, live: LiveStore, decode: Decode, node: str, observe: Observe = observe_nothing) -> None:
         self._live = live
         self._decode = decode
         self._node = node
+        self._observe = observe
 
     def step(self, timeout_s: float = STEP_TIMEOUT_S) -> bool:
         """Decode one batch; False if none was due within `timeout_s`."""
@@ -47,7 +54,9 @@ class Decoder:
     def _sorted(self, records: Sequence[Record]) -> SpanTables | None:
         """Return the spans of all records, or of those that can be decoded; None where none can."""
         try:
-            return merge([self._decode([record.body for record in records])])
+            decoded = self._decode([record.body for record in records])
+            self._observe(records, decoded)
+            return merge([decoded])
         except Exception:  # every body was checked, so this is a fault of ours: find the one that shows it
             log.exception("records %d to %d could not be decoded together", records[0].seq, records[-1].seq)
         tables = []

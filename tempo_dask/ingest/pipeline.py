@@ -13,7 +13,7 @@ from storage.wal import WalRecord
 from tempo_dask.ingest import flush as flushing
 from tempo_dask.ingest.background import Background
 from tempo_dask.ingest.commit_group import Check, Committer, WriteAheadLog
-from tempo_dask.ingest.decoder import Decode, Decoder
+from tempo_dask.ingest.decoder import Decode, Decoder, Observe, observe_nothing
 from tempo_dask.ingest.flush import Flusher, FlushLimits
 from tempo_dask.ingest.live import LiveLimits, LiveStore
 from tempo_dask.ingest.merging import Merger
@@ -48,6 +48,7 @@ class Pipeline:
         check: Check,
         decode: Decode,
         trim: Trim = keep_all,
+        observe: Observe = observe_nothing,
         live_limits: LiveLimits | None = None,
         flush_limits: FlushLimits | None = None,
         flush_period_s: float = 1.0,
@@ -57,7 +58,7 @@ class Pipeline:
         self._check = check
         self._committer = Committer(wal, self.live, check, trim=trim)
         self._flusher = Flusher(self.live, blocks, wal, node=node, limits=flush_limits)
-        self._decoding = Background("decode", Decoder(self.live, decode, node).step)
+        self._decoding = Background("decode", Decoder(self.live, decode, node, observe).step)
         self._merging = Background("merge", Merger(self.live, merge_chunks).step, pause_s=flush_period_s)
         self._flushing = Background("flush", self._flusher.step, pause_s=flush_period_s)
         self._stopping = threading.Event()

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from prometheus_client.registry import Collector
 
+from storage.columns import SpanTables
 from tempo_dask.api.query_log import log_query
 from tempo_dask.api.query_report import QueryReport
+from tempo_dask.cluster.choice import Fabric
 from tempo_dask.config.file import Config
 from tempo_dask.ingest.background import Background
 from tempo_dask.ingest.distributor import Push
+from tempo_dask.ingest.records import Record
 from tempo_dask.observability.blocks import BlockMetrics, Blocks
 from tempo_dask.observability.own_traces import SEND_EVERY_S, OwnTraces
 from tempo_dask.observability.pushes import ObservedPush
 from tempo_dask.observability.queries import ObservedAdmission, QueryMetrics, QueueLengths
 from tempo_dask.observability.requests import RequestMetrics
-from tempo_dask.observability.state import Limits, Members
+from tempo_dask.observability.spans import observe_spans
+from tempo_dask.observability.state import Limits, Members, WorkQueue
 from tempo_dask.overrides import TenantSettings
 from tempo_dask.telemetry import REGISTRY, LiveSpans, LiveUsage
 
@@ -36,6 +40,7 @@ class Observers:
         self._queries = QueryMetrics(config.query_frontend)
         self._traces = OwnTraces(config.tracing, node) if config.tracing.otlp_endpoint else None
         self._threads: list[Background] = []
+        self._is_started = False
 
     def tell(self, report: QueryReport) -> None:
         """Tell of a query that is over: to the log, to metrics, and to traces where they are switched on."""
@@ -48,19 +53,27 @@ class Observers:
         """Return what takes spans in, watched."""
         return ObservedPush(push, self._node, None if self._traces is None else self._traces.record).push
 
+    def see(self, records: Sequence[Record], tables: SpanTables) -> None:
+        """Count spans that came in; those of the log were counted before this process began."""
+        if self._is_started:
+            observe_spans(records, tables)
+
     def start(
         self,
         blocks: Blocks,
         usage: Callable[[], Iterable[LiveUsage]],
         not_ready: Callable[[], str | None],
         parts: Iterable[str],
+        fabric: Fabric,
     ) -> None:
         """Show what holds from now on, and look at the blocks now and then; `parts` are members of rings."""
+        self._is_started = True
         state: tuple[Collector, ...] = (
             QueueLengths(self.admission),
             LiveSpans(usage),
             Limits(self._settings),
-            Members(parts, not_ready),
+            Members(parts, not_ready, fabric.members),
+            WorkQueue(fabric),
         )
         for collector in state:
             REGISTRY.register(collector)
@@ -72,8 +85,8 @@ class Observers:
             thread.start()
 
     def stop(self) -> None:
-        """End the threads."""
+        """End the threads; spans of our own that wait are sent."""
         for thread in self._threads:
             thread.stop(STOP_S)
         if self._traces is not None:
-            self._traces.close()
+            self._traces.close(STOP_S)

@@ -9,12 +9,15 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from tempo_dask.api.query_report import QueryReport
+from tempo_dask.config.file import Config
 from tempo_dask.config.tracing import Tracing
 from tempo_dask.engine.results import QueryMetrics
 from tempo_dask.errors import Unavailable
 from tempo_dask.observability import own_traces
+from tempo_dask.observability.observers import Observers
 from tempo_dask.observability.own_traces import DROPPED, OwnTraces, Parent
 from tempo_dask.observability.pushes import ObservedPush
+from tempo_dask.overrides import TenantSettings
 from tests.demo.fake_receiver import FakeReceiver, receiving
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -42,7 +45,7 @@ def test_a_query_is_a_span_of_its_callers_trace() -> None:
         traces.record_query(report(status=500))
         traces.step()
         traces.step()
-        traces.close()
+        traces.close(60)
         first, second = spans_of(receiver)
     assert (first.trace_id.hex(), first.parent_span_id.hex()) == (TRACE, SPAN)
     assert (first.name, first.kind) == ("api_search", Span.SPAN_KIND_SERVER)
@@ -67,7 +70,7 @@ async def test_what_is_taken_in_is_a_span() -> None:
         with pytest.raises(Unavailable):
             await observed.push(["t1"], b"")
         traces.step()
-        traces.close()
+        traces.close(60)
         taken, failed = spans_of(receiver)
     told = {attribute.key: attribute.value for attribute in taken.attributes}
     assert (taken.name, told["tempo.spans"].int_value, told["tempo.bytes"].int_value) == ("push", 3, 5)
@@ -80,7 +83,7 @@ def test_a_share_is_recorded() -> None:
         traces.record_query(report())
         traces.record_query(report(f"00-{TRACE}-{SPAN}-01"))
         traces.step()
-        traces.close()
+        traces.close(60)
         assert [span.trace_id.hex() for span in spans_of(receiver)] == [TRACE]
 
 
@@ -96,6 +99,15 @@ def test_what_cannot_be_sent_is_dropped(monkeypatch: pytest.MonkeyPatch, caplog:
         traces.step()
     assert DROPPED._value.get() - before == own_traces.QUEUE_SPANS + 2
     assert "spans of our own are dropped" in caplog.text
+
+
+def test_what_waits_at_the_end_is_sent() -> None:
+    with receiving() as receiver:
+        config = Config(tracing=Tracing(otlp_endpoint=receiver.url))
+        observers = Observers(config, TenantSettings(config.overrides), "node-1")
+        observers.tell(report())
+        observers.stop()
+        assert [span.name for span in spans_of(receiver)] == ["api_search"]
 
 
 @pytest.mark.parametrize(

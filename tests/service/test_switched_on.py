@@ -5,7 +5,9 @@ And what operators watch: metrics for alerts, and traces of the service's own.
 
 from __future__ import annotations
 
+import fnmatch
 import json
+import re
 import time
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -62,6 +64,16 @@ DASHBOARDS = (
     'tempo_query_frontend_bytes_inspected_total{op="search",tenant="single-tenant"}',
     "tempo_query_frontend_queue_duration_seconds_count",
     "tempo_query_frontend_connected_clients",
+    "tempo_query_frontend_retries_count",
+    "tempo_query_frontend_actual_batch_size_count",
+    "tempo_querier_worker_request_executed_total",
+    "tempo_querier_ingester_clients",
+    "tempodb_work_queue_length",
+    "tempo_distributor_traces_per_batch_count",
+    "tempo_spans_distance_in_past_seconds_count",
+    "tempo_spans_distance_in_future_seconds_count",
+    'tempo_warnings_total{reason="rootless_trace_flushed_to_wal",tenant="single-tenant"}',
+    'tempo_warnings_total{reason="disconnected_trace_flushed_to_wal",tenant="single-tenant"}',
     'tempo_limits_defaults{limit_name="max_bytes_per_trace"}',
     'tempo_limits_overrides{limit_name="ingestion_rate_limit_bytes",user="shop"}',
     'tempo_distributor_spans_received_total{tenant="single-tenant"}',
@@ -201,6 +213,25 @@ def test_alerts_and_dashboards_have_what_they_ask_for(server: ServerProcess) -> 
     assert samples['tempo_runtime_config_last_reload_successful{config="overrides"}'] == 1
     assert samples['tempo_limits_overrides{limit_name="ingestion_rate_limit_bytes",user="shop"}'] == 123
     assert samples['tempodb_backend_objects_total{status="live",tenant="single-tenant"}'] > 0
+
+
+def test_every_name_of_tempos_is_there_or_left_out_for_a_reason(shared: Path, server: ServerProcess) -> None:
+    facts = (shared / "spec" / "tempo-facts.md").read_text()
+    named = set(names_in(facts.partition("# 8. Observability")[2].partition("# 9. Feature table")[0]))
+    assert len(named) > 120
+    there = set(re.findall(r"^# HELP (\w+)", server.ask("/metrics").text, re.MULTILINE))
+    parity = (Path(__file__).parents[2] / "docs" / "parity.md").read_text().partition("## Names of metrics")[2]
+    left_out = re.findall(r"^\| `(\S+)` \|", parity, re.MULTILINE)
+    for pattern in left_out:
+        assert fnmatch.filter(named, pattern)
+        assert not fnmatch.filter(there, pattern)
+    assert {name for name in named - there if not any(fnmatch.fnmatch(name, pattern) for pattern in left_out)} == set()
+
+
+def names_in(text: str) -> Iterator[str]:
+    """Yield names of metrics, written as `a_name{label}`, or several as `a_{name,name}_total{label}`."""
+    for prefix, choice, suffix in re.findall(r"`(tempo(?:db)?_[a-z_]*)(?:\{([^}]*)\}([a-z_]*))?[^`]*`", text):
+        yield from (prefix + name.strip() + suffix for name in choice.split(",")) if prefix[-1] == "_" else (prefix,)
 
 
 def test_queries_and_pushes_are_spans_of_our_own(server: ServerProcess, receiver: FakeReceiver) -> None:
