@@ -59,12 +59,12 @@ def _key(reference: AttributeReference) -> str:
 
 
 def _value(reference: AttributeReference, conditions: list[Condition], at: At) -> Static | None:
-    """Of several events or links the last value that fits; of an array its elements that fit."""
+    """Of several events or links the last value that fits, an absence where none has one; of an array what fits."""
     is_free = any(condition.op is None for condition in conditions)
     values = _values(reference, at)
     if not values and isinstance(reference, Intrinsic) and is_free:
         return EMPTY[reference.kind]
-    for value in reversed(values or [ABSENT]):
+    for value in reversed([value for value in values if value != ABSENT] or [ABSENT]):
         if value.type.is_array and not is_free:
             elements = (Static(value.type.element, element) for element in value.value)
             fitting = [element for element in elements if _fits(element, conditions, reference)]
