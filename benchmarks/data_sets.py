@@ -40,10 +40,14 @@ def made_up(spans: int, end_ns: int = END_NS, length_ns: int = HOUR_NS) -> Block
     return _kept(name, lambda: _made_up(spans, end_ns, length_ns))
 
 
-def copied(files: Sequence[Path], spans: int) -> Block:
-    """Return a block of copies of recorded spans, as many as are wanted; the recordings begin together."""
+def copied(files: Sequence[Path], spans: int, series: int = 0) -> Block:
+    """Return a block of copies of recorded spans, as many as are wanted; the recordings begin together.
+
+    Blocks of different `series` have no trace in common.
+    """
     name = f"recorded-{spans}-{'-'.join(file.name.partition('.')[0] for file in files)}"
-    return _kept(name, lambda: _copies([_decoded(file) for file in files], spans))
+    name += f"-{series}" if series else ""
+    return _kept(name, lambda: _copies([_decoded(file) for file in files], spans, series << 16))
 
 
 def folder_of(block: Block) -> Path:
@@ -74,14 +78,14 @@ def _decoded(file: Path) -> SpanTables:
     return decode([request.body for request in read_requests(file)])
 
 
-def _copies(recordings: Sequence[SpanTables], spans: int) -> Iterator[SpanTables]:
-    made = number = 0
+def _copies(recordings: Sequence[SpanTables], spans: int, first_number: int) -> Iterator[SpanTables]:
+    made = turn = 0
     while made < spans:
         for tables in recordings:
             began_ns = pc.min(tables.spans.column("start")).value
-            yield _copy(tables, number, END_NS + (number - 24) * HOUR_NS - began_ns)
+            yield _copy(tables, first_number + turn, END_NS + (turn - 24) * HOUR_NS - began_ns)
             made += tables.spans.num_rows
-        number += 1
+        turn += 1
 
 
 def _copy(tables: SpanTables, number: int, by_ns: int) -> SpanTables:

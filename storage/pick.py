@@ -42,8 +42,12 @@ def pick_spans(tables: SpanTables, rows: Rows, nested: Sequence[pa.Array] = ()) 
     `nested` are the `NESTED_FIELDS` of the result, if it has them. Resources and scopes are numbered by first use.
     """
     spans = take_rows(tables.spans, rows, SPAN_FIELDS)
-    resources = _by_first_use(spans, _RESOURCE, tables.resources, "resources")
-    scopes = _by_first_use(spans, _SCOPE, tables.scopes, "scopes")
+    resources, numbers = by_first_use(
+        values(spans[_RESOURCE], np.uint32).astype(np.int64), tables.resources, "resources"
+    )
+    spans[_RESOURCE] = pa.array(numbers)
+    scopes, numbers = by_first_use(values(spans[_SCOPE], np.uint32).astype(np.int64), tables.scopes, "scopes")
+    spans[_SCOPE] = pa.array(numbers)
     own = dict(list(spans.items())[: len(SPAN_FIELDS)])
     spans = own | dict(zip(NESTED_FIELDS, nested, strict=False)) | spans
     place = np.full(tables.spans.num_rows, -1, np.int32)
@@ -75,14 +79,14 @@ def runs(firsts: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]) -> npt.ND
     return np.repeat(firsts - (ends - counts), counts) + np.arange(counts.sum())
 
 
-def _by_first_use(columns: dict[pa.Field, pa.Array], field: pa.Field, table: pa.Table, name: TableName) -> pa.Table:
-    """Number resources or scopes, in place, in the order in which spans use them; return those that any uses."""
-    numbers = values(columns[field], np.int32)
-    used = distinct_by_first_use(numbers)
+def by_first_use(
+    numbers: npt.NDArray[np.int64], table: pa.Table, name: TableName
+) -> tuple[pa.Table, npt.NDArray[np.uint32]]:
+    """Return the resources or scopes that any span uses, in the order in which spans use them, and spans' numbers."""
+    used = distinct_by_first_use(numbers.astype(np.int32))
     renumbered = np.zeros(table.num_rows, np.uint32)
     renumbered[used] = np.arange(len(used))
-    columns[field] = pa.array(renumbered[numbers])
-    return as_table(take_rows(table, used, FIELDS[name]))
+    return as_table(take_rows(table, used, FIELDS[name])), renumbered[numbers]
 
 
 def _follow_spans(table: pa.Table, place: Rows, spans: int, name: TableName) -> pa.Table:

@@ -54,18 +54,19 @@ class Block(ScanSource):
 
     def read(self, table: TableName, name: str, unit: int) -> Column | None:
         """Return a column of one unit, or None where the block has no such column."""
-        array = self._column(table, REST_FIELD.name if name == REST_KEYS else name, unit)
+        if name == REST_KEYS:
+            rest = self._rest(table, unit)
+            return None if rest is None else column_of(rest_keys(rest))
+        array = self._column(table, name, unit)
         if array is None:
             return None
-        if name == REST_KEYS:
-            return column_of(rest_keys(array))
         if name == "span" and table in {"events", "links"}:
             return owners_within(array, self.meta.units[unit].first_span)
         return column_of(array)
 
     def read_rest(self, table: TableName, key: str, unit: int) -> Mapping[TypeName, Column]:
         """Return the values of a key that `rest` holds, by type."""
-        rest = self._column(table, REST_FIELD.name, unit)
+        rest = self._rest(table, unit)
         return {} if rest is None else rest_values(rest, key)
 
     def find(self, trace_ids: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
@@ -86,6 +87,11 @@ class Block(ScanSource):
             for unit, of_unit in zip(units, np.split(wanted, firsts)[1:], strict=True)
         ]
         return parts[0] if len(parts) == 1 else merge(parts)
+
+    def _rest(self, table: TableName, unit: int) -> pa.ListArray | None:
+        """Return the column `rest` of one unit, from which one key after another is taken."""
+        key = (self.meta.tenant, self.meta.id, table, unit)
+        return _RESTS.get_or_make(key, lambda: self._column(table, REST_FIELD.name, unit))
 
     def _column(self, table: TableName, name: str, unit: int) -> pa.Array | None:
         """Return one column of one unit, or None where the block has no such column."""
@@ -121,6 +127,11 @@ class Block(ScanSource):
     def _index(self) -> TraceIndex:
         return TraceIndex(self._array(TRACE_IDS), self._array(TRACE_ROWS))
 
+
+#: What `rest` holds in the units that were read last, by tenant, id, table and unit: an array or None.
+_RESTS: Remembered[tuple[str, str, TableName, int], Any] = Remembered(
+    32 << 20, lambda rest: getattr(rest, "nbytes", 64)
+)
 
 #: Blocks that came from other processes, by tenant and id, so that their footers are read once.
 _ARRIVED: Remembered[tuple[str, str], Block] = Remembered(1_000)

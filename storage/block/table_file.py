@@ -1,7 +1,8 @@
-"""One Parquet file of a block, read a column, a row group, or a few pages at a time."""
+"""One Parquet file of a block: columns of a row group read by Arrow, a few rows picked out of their pages."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -10,26 +11,36 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from storage.arrays import single_chunk
 from storage.block.files import BlockFiles, RangeReader
-from storage.block.page_slice import FOOTER_END_BYTES, FileSchema, RowGroupPages, slice_pages
-from storage.block.schema import leaves, parquet_name
-from storage.columns import TableName
+from storage.block.footer import FOOTER_END_BYTES, Footer
+from storage.block.leaf import UnknownEncodingError
+from storage.block.page import DecompressionError
+from storage.block.row_reader import RowReader
+from storage.block.schema import parquet_name
+from storage.columns import STRING, TableName
 from storage.errors import DamagedBlock
+from storage.kernels.footer import ROWS
+from storage.take import take_array
 
 Rows = npt.NDArray[np.int64]
+Bytes = npt.NDArray[np.uint8]
 
-#: Pages are worth picking while they are at most this part of a row group.
-_FEW_PAGES = 0.5
+#: Rows are picked one by one while they are at most so many, or this part of a row group; of more, Arrow reads all.
+_FEW_ROWS = 1_000
+_FEW_OF_ALL = 0.2
 #: Resources and scopes are wanted with every trace; larger ones are read each time.
 _KEPT_BYTES = 1 << 20
+#: What is read of a remote file's end at once; footers of most files are shorter.
+_TAIL_BYTES = 1 << 16
 
 
 @contextmanager
 def damage_told(name: str) -> Iterator[None]:
-    """Turn what Arrow says of a file that it cannot read into DamagedBlock."""
+    """Turn what is said of a file that cannot be read into DamagedBlock."""
     try:
         yield
-    except (pa.ArrowException, OSError, EOFError, ValueError) as error:
+    except (pa.ArrowException, DecompressionError, OSError, EOFError, ValueError) as error:
         msg = f"{name} cannot be read: {error}"
         raise DamagedBlock(msg) from error
 
@@ -45,27 +56,15 @@ class TableFile:
         self._files = files
         self._name = parquet_name(table)
         self._size = size
-        self._page_rows = page_rows
-        with damage_told(self._name):
-            self._mapped = self._map()
-            source = self._source()
-            footer = pq.read_metadata(source)
-            schema = pq.ParquetFile(source, metadata=footer).schema_arrow
-            self._strings = [field.name for field in schema if field.type == pa.string()]
-            self._file = self._open(source, self._strings, footer)
-            footer_bytes = self._range(size - FOOTER_END_BYTES - footer.serialized_size, size)
-        self.schema = self._file.schema_arrow
-        self._names = self.schema.names  # the schema makes this list anew each time
-        self._leaves: dict[str, Sequence[int]] = {}
-        first = 0
-        for field in self.schema:
-            count = sum(1 for _ in leaves(field))
-            self._leaves[field.name] = range(first, first + count)
-            first += count
-        self._layouts: dict[int, RowGroupPages] = {}
+        self._opening = threading.Lock()
+        self._opened: pq.ParquetFile | None = None
         self._kept: pa.Table | None = None
         with damage_told(self._name):
-            self._stored_schema = FileSchema(footer_bytes, self.schema)
+            self._mapped = self._map()
+            self._tail = self._read_tail()
+            self._footer = Footer(self._tail[:-FOOTER_END_BYTES], table)
+        self._rows = RowReader(self._footer, self._fetch, size, page_rows)
+        self.schema = self._footer.schema
 
     def _map(self) -> pa.Buffer | None:
         """Return a local file mapped into memory. Raises DamagedBlock if its size is wrong."""
@@ -76,37 +75,54 @@ class TableFile:
         path = self._files.local_path(self._name)
         return None if path is None else pa.memory_map(str(path)).read_buffer()
 
+    def _read_tail(self) -> Bytes:
+        """Return the footer with what follows it. Raises ValueError where there is none."""
+        tail = self._fetch([(max(0, self._size - _TAIL_BYTES), self._size)])[0]
+        length = int.from_bytes(tail[-FOOTER_END_BYTES:-4].tobytes(), "little") + FOOTER_END_BYTES
+        if tail[-4:].tobytes() != b"PAR1" or length > self._size:
+            msg = "it does not end as a Parquet file does"
+            raise ValueError(msg)
+        return tail[-length:] if length <= len(tail) else self._fetch([(self._size - length, self._size)])[0]
+
+    def _fetch(self, ranges: Sequence[tuple[int, int]]) -> Sequence[Bytes]:
+        """Return byte ranges of the file, which must lie in it."""
+        if self._mapped is not None:
+            whole = np.frombuffer(self._mapped, np.uint8)
+            return [whole[start:stop] for start, stop in ranges]
+        wanted = [span for span in ranges if span[0] < span[1]]
+        read = iter(self._files.read_ranges(self._name, wanted))
+        return [np.frombuffer(next(read) if start < stop else b"", np.uint8) for start, stop in ranges]
+
+    @property
+    def _arrow(self) -> pq.ParquetFile:
+        """Return Arrow's reader of the file, opened once."""
+        with self._opening:
+            if self._opened is None:
+                with damage_told(self._name):
+                    self._opened = pq.ParquetFile(
+                        self._source(),
+                        metadata=pq.read_metadata(pa.BufferReader(self._tail)),
+                        pre_buffer=False,
+                        read_dictionary=[field.name for field in self.schema if field.type == STRING],
+                        page_checksum_verification=True,
+                    )
+            return self._opened
+
     def _source(self) -> pa.NativeFile:
         if self._mapped is not None:
             return pa.BufferReader(self._mapped)
         return pa.PythonFile(RangeReader(self._files, self._name, self._size))
 
-    @staticmethod
-    def _open(source: pa.NativeFile, strings: list[str], footer: pq.FileMetaData | None = None) -> pq.ParquetFile:
-        return pq.ParquetFile(
-            source,
-            metadata=footer,
-            pre_buffer=False,
-            read_dictionary=strings,
-            page_checksum_verification=True,
-        )
-
-    def _range(self, start: int, stop: int) -> npt.NDArray[np.uint8]:
-        """Return bytes of the file."""
-        if self._mapped is not None:
-            return np.frombuffer(self._mapped, np.uint8, stop - start, start)
-        return np.frombuffer(self._files.read_range(self._name, start, stop), np.uint8)
-
     def __contains__(self, column: str) -> bool:
-        return column in self._leaves
+        return column in self._footer.leaves
 
     def read_column(self, column: str, row_group: int) -> pa.ChunkedArray:
         """Return one column of one row group. Raises DamagedBlock, KeyError where there is no such column."""
-        return self._read(self._file, row_group, self._leaves[column]).column(0)
+        return self._read(row_group, [column]).column(0)
 
     def read_row_group(self, row_group: int) -> pa.Table:
         """Return all columns of one row group. Raises DamagedBlock."""
-        return self._read(self._file, row_group)
+        return self._read(row_group, self.schema.names)
 
     def read_whole(self) -> pa.Table:
         """Return all rows of a file of one row group, which are kept while they are few. Raises DamagedBlock."""
@@ -117,38 +133,29 @@ class TableFile:
             self._kept = table
         return table
 
-    def _read(self, file: pq.ParquetFile, row_group: int, columns: Sequence[int] | None = None) -> pa.Table:
+    def _read(self, row_group: int, columns: Sequence[str]) -> pa.Table:
+        numbers = [leaf.number for column in columns for leaf in self._footer.leaves[column]]
+        reader = self._arrow.reader
         with damage_told(self._name):
-            return file.reader.read_row_group(row_group, column_indices=columns, use_threads=False)
+            return reader.read_row_group(row_group, column_indices=numbers, use_threads=False)
 
-    def read_around(self, row_group: int, rows: Rows, columns: Collection[str] | None = None) -> tuple[pa.Table, Rows]:
-        """Return some part of a row group that holds `rows` (ascending), and where they are in it.
+    def read_rows(self, row_group: int, rows: Rows, columns: Collection[str] | None = None) -> pa.Table:
+        """Return rows (strictly ascending) of a row group: the given columns, or all, in the file's order.
 
-        It has the given columns, or all, in the file's order.
+        Dictionaries hold what the rows use, in order of first use. Raises DamagedBlock.
         """
-        chosen = [at for at, name in enumerate(self._names) if columns is None or name in columns]
+        schema = self.schema
+        if columns is not None:
+            schema = pa.schema([field for field in schema if field.name in columns])
         if not len(rows):
-            return pa.schema([self.schema.field(at) for at in chosen]).empty_table(), rows
-        pages, page_of_row = np.unique(rows // self._page_rows, return_inverse=True)
-        table = self._read_pages(row_group, pages, chosen)
-        if table is None:
-            return self._read(self._file, row_group, self._leaves_of(chosen)), rows
-        return table, page_of_row * self._page_rows + rows % self._page_rows
-
-    def _leaves_of(self, fields: Sequence[int]) -> Sequence[int]:
-        return [leaf for field in fields for leaf in self._leaves[self._names[field]]]
-
-    def _read_pages(self, row_group: int, pages: Rows, fields: Sequence[int]) -> pa.Table | None:
-        """Return the rows of some pages, or None where the whole row group must be read."""
-        layout = self._layouts.get(row_group)
-        if layout is None:
-            layout = self._layouts[row_group] = RowGroupPages(self._file.metadata, row_group)
-        if len(pages) > _FEW_PAGES * layout.rows / self._page_rows:
-            return None
-        data = self._range(layout.start, layout.stop)
-        schema = self._stored_schema.encode(fields)
-        sliced = slice_pages(data, layout, schema, self._leaves_of(fields), pages, self._page_rows)
-        if sliced is None:
-            return None
-        names = {self._names[field] for field in fields}
-        return self._read(self._open(pa.BufferReader(sliced), [n for n in self._strings if n in names]), 0)
+            return schema.empty_table()
+        if len(rows) <= max(_FEW_ROWS, _FEW_OF_ALL * int(self._footer.chunks[row_group, 0, ROWS])):
+            try:
+                with damage_told(self._name):
+                    picked = self._rows.read(row_group, rows, schema.names)
+                return pa.Table.from_arrays(list(picked.values()), schema=schema)
+            except UnknownEncodingError:
+                pass  # as a later version of the format may have
+        table = self._read(row_group, schema.names)
+        at = rows.astype(np.int32)
+        return pa.Table.from_arrays([take_array(single_chunk(c), at) for c in table.columns], schema=schema)

@@ -11,8 +11,8 @@ import pyarrow as pa
 from storage.arrays import single_chunk, values
 from storage.block.presence import Presence, columns_of
 from storage.block.table_file import TableFile
-from storage.columns import SpanTables, TableName, UnitMeta
-from storage.pick import pick_traces, runs
+from storage.columns import REST_FIELD, SpanTables, TableName, UnitMeta, is_attribute_column
+from storage.pick import FIELDS, by_first_use, runs
 
 Rows = npt.NDArray[np.int64]
 
@@ -25,39 +25,50 @@ def take_whole(
     rows: Rows,
 ) -> SpanTables:
     """Return every column of the given traces (ascending rows of `traces`) of the unit `number`, sorted."""
-    traces, at = open_table("traces").read_around(number, rows - unit.first_trace)
-    traces = traces.take(pa.array(at))
+    traces = open_table("traces").read_rows(number, rows - unit.first_trace)
     firsts = _numbers(traces, "first_span") - unit.first_span
     counts = _numbers(traces, "span_count")
     wanted = runs(firsts, counts)
     file = open_table("spans")
-    spans, places = file.read_around(number, wanted, columns_of(presence, file.schema, wanted + unit.first_span))
-    first_places = places[np.cumsum(counts) - counts]
+    spans = file.read_rows(number, wanted, columns_of(presence, file.schema, wanted + unit.first_span))
+    spans = _replaced(_filled(spans), "trace", np.repeat(np.arange(len(rows)), counts))
+
+    def used(table: TableName, column: str) -> tuple[pa.Table, npt.NDArray[np.uint32]]:
+        """Return the resources or scopes that the spans use, and their numbers."""
+        return by_first_use(_numbers(spans, column), open_table(table).read_whole(), table)
 
     def owned(table: TableName) -> pa.Table:
         """Return the events or links of the traces, their spans numbered as in `spans`."""
         file = open_table(table)
-        owners = values(single_chunk(file.read_column("span", number)), np.uint32).astype(np.int64) - unit.first_span
-        starts, stops = np.searchsorted(owners, firsts), np.searchsorted(owners, firsts + counts)
-        carried = runs(starts, stops - starts)
-        part, at = file.read_around(number, carried)
-        return _renumbered(part.take(pa.array(at)), "span", places[np.searchsorted(wanted, owners[carried])])
+        owners = values(single_chunk(file.read_column("span", number)), np.uint32)
+        starts, stops = (np.searchsorted(owners, unit.first_span + at) for at in (firsts, firsts + counts))
+        part = file.read_rows(number, runs(starts, stops - starts))
+        if not part.num_rows:
+            return pa.schema(FIELDS[table]).empty_table()
+        return _replaced(_filled(part), "span", np.searchsorted(wanted, _numbers(part, "span") - unit.first_span))
 
-    tables = SpanTables(
-        spans=spans,
-        resources=open_table("resources").read_whole(),
-        scopes=open_table("scopes").read_whole(),
+    resources, resource = used("resources", "resource")
+    scopes, scope = used("scopes", "scope")
+    return SpanTables(
+        spans=_replaced(_replaced(spans, "resource", resource), "scope", scope),
+        resources=resources,
+        scopes=scopes,
         events=owned("events"),
         links=owned("links"),
-        traces=_renumbered(traces, "first_span", first_places),
+        traces=_replaced(traces, "first_span", np.cumsum(counts) - counts),
     )
-    return pick_traces(tables, range(len(rows)))
 
 
 def _numbers(table: pa.Table, name: str) -> Rows:
     return values(single_chunk(table.column(name)), np.uint32).astype(np.int64)
 
 
-def _renumbered(table: pa.Table, name: str, numbers: Rows) -> pa.Table:
+def _filled(table: pa.Table) -> pa.Table:
+    """Return a table without the attributes (and `rest`) that none of its rows has."""
+    optional = (name for name in table.column_names if is_attribute_column(name) or name == REST_FIELD.name)
+    return table.drop_columns([name for name in optional if table.column(name).null_count == table.num_rows])
+
+
+def _replaced(table: pa.Table, name: str, numbers: npt.NDArray[np.integer]) -> pa.Table:
     at = table.column_names.index(name)
     return table.set_column(at, table.schema.field(at), pa.array(numbers.astype(np.uint32)))

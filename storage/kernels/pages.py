@@ -13,18 +13,20 @@ from numba import njit, types
 from storage.kernels.signatures import I64, OUT_I64, U8, Array, returns
 
 #: Thrift's types; a field's boolean value is its type. Structs are the only ones that hold fields.
-_TRUE, _FALSE, _BYTE, _I64, _DOUBLE, _BINARY, _LIST, _SET, STRUCT = 1, 2, 3, 6, 7, 8, 9, 10, 12
+_TRUE, _FALSE, _BYTE, _I64, _DOUBLE, _BINARY, LIST, _SET, STRUCT = 1, 2, 3, 6, 7, 8, 9, 10, 12
 _MAX_DEPTH = 16
 _FIELDS = -1
 
-_DATA_PAGE, _DICTIONARY_PAGE = 0, 2
+DATA_PAGE, DICTIONARY_PAGE = 0, 2
+#: The columns of a page header: the place behind it, the page's type, its sizes, values, their encoding, its checksum.
+BEHIND, PAGE_TYPE, PAGE_UNCOMPRESSED, PAGE_STORED, PAGE_VALUES, PAGE_ENCODING, CRC = 0, 1, 2, 3, 4, 5, 6
 
 #: The columns of what `find_pages` returns.
 OFFSET, LENGTH, UNCOMPRESSED, VALUES = 0, 1, 2, 3
 
 
 @njit(returns(types.int64, types.int64)(U8, types.int64, types.int64), cache=True, nogil=True)
-def _varint(data: Array, at: Any, stop: Any) -> tuple[Any, Any]:
+def read_varint(data: Array, at: Any, stop: Any) -> tuple[Any, Any]:
     """Return a varint and the place behind it."""
     value = np.uint64(0)
     shift = np.uint64(0)
@@ -63,7 +65,7 @@ def skip_value(data: Array, at: Any, stop: Any, kind: Any) -> Any:
                 depth -= 1
                 continue
             if header >> 4 == 0:
-                _, at = _varint(data, at, stop)
+                _, at = read_varint(data, at, stop)
             if header & 15 > _FALSE:
                 depth += 1
                 kinds[depth] = header & 15
@@ -77,20 +79,20 @@ def skip_value(data: Array, at: Any, stop: Any, kind: Any) -> Any:
             elif _TRUE <= kind <= _BYTE:
                 at += 1
             elif _BYTE < kind <= _I64:
-                _, at = _varint(data, at, stop)
+                _, at = read_varint(data, at, stop)
             elif kind == _DOUBLE:
                 at += 8
             elif kind == _BINARY:
-                size, at = _varint(data, at, stop)
+                size, at = read_varint(data, at, stop)
                 if at < 0 or size < 0 or size > stop - at:
                     return np.int64(-1)
                 at += size
-            elif _LIST <= kind <= _SET and at < stop:
+            elif LIST <= kind <= _SET and at < stop:
                 header = np.int64(data[at])
                 at += 1
                 size = header >> 4
                 if size == 15:
-                    size, at = _varint(data, at, stop)
+                    size, at = read_varint(data, at, stop)
                 if size < 0 or size > stop:
                     return np.int64(-1)
                 depth += 1
@@ -99,6 +101,12 @@ def skip_value(data: Array, at: Any, stop: Any, kind: Any) -> Any:
             else:
                 return np.int64(-1)
     return at
+
+
+@njit(types.int64(U8, types.int64, types.int64, types.int64), cache=True, nogil=True)
+def skip_field(data: Array, at: Any, stop: Any, kind: Any) -> Any:
+    """Return the place behind the value of a field: as `skip_value`, but a boolean is in the field's type."""
+    return at if kind in (_TRUE, _FALSE) else skip_value(data, at, stop, kind)
 
 
 @njit(returns(types.int64, types.int64, types.int64)(U8, types.int64, types.int64), cache=True, nogil=True)
@@ -110,9 +118,9 @@ def next_field(data: Array, at: Any, stop: Any) -> tuple[Any, Any, Any]:
 
 
 @njit(OUT_I64(U8, types.int64, types.int64), cache=True, nogil=True)
-def _read_page_header(data: Array, at: Any, stop: Any) -> Array:
-    """Return the place behind a page header, the page's type, its sizes uncompressed and stored, values, encoding."""
-    header = np.full(6, np.int64(-1))
+def read_page_header(data: Array, at: Any, stop: Any) -> Array:
+    """Return what a page header says: the columns `BEHIND` to `CRC`, -1 where there is nothing that makes sense."""
+    header = np.full(7, np.int64(-1))
     number = np.int64(0)
     while True:
         step, kind, at = next_field(data, at, stop)
@@ -122,10 +130,13 @@ def _read_page_header(data: Array, at: Any, stop: Any) -> Array:
             header[0] = at
             return header
         number += step
-        if number <= 3 and _BYTE < kind <= _I64:
-            value, at = _varint(data, at, stop)
-            header[number] = value >> 1
-        elif number == 5 and kind == STRUCT:
+        if number <= 4 and _BYTE < kind <= _I64:
+            value, at = read_varint(data, at, stop)
+            if number == 4:
+                header[CRC] = ((value >> 1) ^ -(value & 1)) & 0xFFFFFFFF
+            else:
+                header[number] = value >> 1
+        elif number in (5, 7) and kind == STRUCT:  # of a data page or a dictionary
             inner = np.int64(0)
             while True:
                 step, kind, at = next_field(data, at, stop)
@@ -135,12 +146,12 @@ def _read_page_header(data: Array, at: Any, stop: Any) -> Array:
                     break
                 inner += step
                 if inner <= 2 and _BYTE < kind <= _I64:
-                    value, at = _varint(data, at, stop)
+                    value, at = read_varint(data, at, stop)
                     header[3 + inner] = value >> 1
                 else:
-                    at = skip_value(data, at, stop, kind)
+                    at = skip_field(data, at, stop, kind)
         else:
-            at = skip_value(data, at, stop, kind)
+            at = skip_field(data, at, stop, kind)
 
 
 @njit(types.int64(U8, types.int64, types.int64, I64, types.int64, OUT_I64), cache=True, nogil=True)
@@ -156,15 +167,15 @@ def find_pages(data: Array, at: int, stop: int, wanted: Array, count: int, out: 
     found = 0
     encoding = np.int64(-1)
     while at < stop:
-        header = _read_page_header(data, at, stop)
+        header = read_page_header(data, at, stop)
         behind = header[0]
         kind, uncompressed, stored, values = header[1], header[2], header[3], header[4]
         if behind < 0 or uncompressed < 0 or stored < 0 or stored > stop - behind:
             return -1
         row = -1
-        if kind == _DICTIONARY_PAGE and page == 0:
+        if kind == DICTIONARY_PAGE and page == 0:
             row = 0
-        elif kind == _DATA_PAGE:
+        elif kind == DATA_PAGE:
             if page > 0 and header[5] != encoding:
                 return -1
             encoding = header[5]

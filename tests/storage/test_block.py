@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from storage.arrays import single_chunk
 from storage.block.files import BlockFiles, MemoryFiles, StoredFiles
 from storage.block.meta import DESCRIPTION, BlockMeta
 from storage.block.presence import columns_of, find_presence
@@ -26,6 +27,7 @@ from storage.errors import DamagedBlock, StorageError
 from storage.local_objects import LocalStore
 from storage.merge import merge
 from storage.sealed_json import seal, unseal
+from storage.take import take_array
 from tests.otlp_oracle import Span, tables_to_spans
 from tests.storage.builder import SPAN, tables_of
 from tests.storage.recorded import recorded_tables
@@ -128,20 +130,43 @@ def test_columns_are_read_by_many_threads_at_once(shared: Path, tmp_path: Path) 
             done.result()
 
 
+@QUICK
+@given(st.lists(spans, min_size=1, max_size=12), st.integers(1, 8), st.integers(1, 4), st.data())
+def test_rows_are_those_of_the_whole_column(
+    sent: list[Span], unit_spans: int, page_rows: int, data: st.DataObject
+) -> None:
+    encoded = encode(merge([tables_of(sent)]), unit_spans, page_rows)
+    for table in TABLES:
+        size = encoded.meta.files[f"{table}.parquet"].size
+        file = TableFile(MemoryFiles(encoded.files), table, size, page_rows)
+        for unit in range(1 if table in {"resources", "scopes"} else len(encoded.meta.source.units)):
+            whole = file.read_row_group(unit)
+            numbers = st.integers(0, max(0, whole.num_rows - 1))
+            rows = sorted(data.draw(st.sets(numbers, max_size=whole.num_rows)))
+            assert_rows(file, unit, whole, rows)
+
+
 @pytest.mark.parametrize("name", ["small", "essvt"])
-def test_a_few_rows_are_a_few_pages(shared: Path, name: str) -> None:
-    """Every column is cut into pages at the same rows, lists of lists too, so pages are picked in every table."""
+def test_rows_of_recorded_columns(shared: Path, name: str) -> None:
     encoded = encode(recorded_tables(shared, name))
-    for table in ("spans", "traces", "events"):
+    for table in TABLES:
         file = TableFile(MemoryFiles(encoded.files), table, encoded.meta.files[f"{table}.parquet"].size, 50)
         whole = file.read_row_group(0)
-        for first in range(0, whole.num_rows - 60, 97 if table == "traces" else 601):
-            rows = np.array([first, first + 3, first + 55], np.int64)
-            if whole.num_rows < 400 and table != "spans":
-                continue
-            part, places = file.read_around(0, rows)
-            assert part.num_rows <= 150
-            assert part.take(pa.array(places)).to_pylist() == whole.take(pa.array(rows)).to_pylist()
+        for first in range(0, whole.num_rows - 60, 607):
+            assert_rows(file, 0, whole, [first, first + 3, first + 55, *range(first + 56, first + 60)])
+
+
+def assert_rows(file: TableFile, unit: int, whole: pa.Table, rows: list[int]) -> None:
+    at = np.array(rows, np.int64)
+    found = file.read_rows(unit, at)
+    found.validate(full=True)
+    assert found.schema == whole.schema
+    for name in whole.column_names:
+        expected = take_array(single_chunk(whole.column(name)), at.astype(np.int32))
+        array = single_chunk(found.column(name))
+        assert repr(array.to_pylist()) == repr(expected.to_pylist())  # NaN is not equal to itself
+        if pa.types.is_dictionary(array.type):
+            assert array.dictionary.equals(expected.dictionary)
 
 
 def test_columns_of_a_stripe_are_known(shared: Path) -> None:
