@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
-from storage.columns import Column, ScanSource, TableName
+from storage.columns import Column, ScanSource, TableName, TypeName
 from storage.remembered import Remembered
 
-#: Tenant and id of the source, table, column, unit.
-Key: TypeAlias = tuple[str, str, TableName, str, int]
+#: Tenant and id of the source, table, column (or key that `rest` holds), unit, whether it is such a key.
+Key: TypeAlias = tuple[str, str, TableName, str, int, bool]
+#: The values of a key that `rest` holds.
+OfRest: TypeAlias = Mapping[TypeName, Column]
+Kept: TypeAlias = Column | OfRest | None
 
 
-def _size(column: Column | None) -> int:
-    """Return the bytes of a column; that a source has no such column is also worth knowing."""
-    return 64 if column is None else column.nbytes
+def _size(kept: Kept) -> int:
+    """Return the bytes of columns; that a source has no such column is also worth knowing."""
+    if kept is None:
+        return 64
+    return kept.nbytes if isinstance(kept, Column) else 64 + sum(column.nbytes for column in kept.values())
 
 
 class ColumnCache:
@@ -24,7 +30,7 @@ class ColumnCache:
     """
 
     def __init__(self, budget_bytes: int) -> None:
-        self._columns: Remembered[Key, Column | None] = Remembered(budget_bytes, _size)
+        self._columns: Remembered[Key, Kept] = Remembered(budget_bytes, _size)
 
     @property
     def used_bytes(self) -> int:
@@ -43,8 +49,13 @@ class ColumnCache:
 
     def get_or_read(self, source: ScanSource, table: TableName, name: str, unit: int) -> Column | None:
         """Return what `source.read` returns, and raise what it raises."""
-        key = (source.meta.tenant, source.meta.id, table, name, 0 if table in {"resources", "scopes"} else unit)
-        return self._columns.get_or_make(key, partial(source.read, table, name, unit))
+        key = (source.meta.tenant, source.meta.id, table, name, 0 if table in {"resources", "scopes"} else unit, False)
+        return cast("Column | None", self._columns.get_or_make(key, partial(source.read, table, name, unit)))
+
+    def get_or_read_rest(self, source: ScanSource, table: TableName, name: str, unit: int) -> OfRest:
+        """Return what `source.read_rest` returns, and raise what it raises."""
+        key = (source.meta.tenant, source.meta.id, table, name, 0 if table in {"resources", "scopes"} else unit, True)
+        return cast("OfRest", self._columns.get_or_make(key, partial(source.read_rest, table, name, unit)))
 
     def forget(self, source_id: str) -> None:
         """Give up the columns of a source that nobody will ask for again."""

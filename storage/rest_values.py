@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import cast
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from storage.arrays import column_of, list_offsets
-from storage.columns import ARROW_TYPES, Column, TypeName
+from storage.columns import Column, TypeName
+from storage.rest_lists import lists_in
 
 _SCALARS: tuple[TypeName, ...] = ("str", "int", "float", "bool")
-_ARRAYS: Mapping[str, TypeName] = {
-    "string_value": "str[]",
-    "int_value": "int[]",
-    "double_value": "float[]",
-    "bool_value": "bool[]",
-}
 
 
 def rest_values(rest: pa.ListArray, key: str) -> Mapping[TypeName, Column]:
@@ -30,7 +23,8 @@ def rest_values(rest: pa.ListArray, key: str) -> Mapping[TypeName, Column]:
     found = np.flatnonzero(pc.equal(entries.field("key"), pa.scalar(key)).to_numpy(zero_copy_only=False))
     rows, first = np.unique(np.searchsorted(offsets - offsets[0], found, side="right") - 1, return_index=True)
     chosen = entries.take(pa.array(found[first]))
-    columns = _arrays(chosen.field("other"), rows, len(rest))
+    lists = lists_in(chosen.field("other"))
+    columns = {name: _spread(values, rows[at], len(rest)) for name, values, at in lists}
     for name in _SCALARS:
         values = chosen.field(name)
         if values.null_count < len(values):
@@ -48,20 +42,3 @@ def _spread(values: pa.Array, rows: npt.NDArray[np.int64], count: int) -> Column
     at = np.full(count, -1)
     at[rows] = np.arange(len(rows))
     return column_of(values.take(pa.array(at, mask=at < 0)))
-
-
-def _arrays(encoded: pa.BinaryArray, rows: npt.NDArray[np.int64], count: int) -> dict[TypeName, Column]:
-    """Return those values in wire form that are arrays of one type."""
-    lists: dict[TypeName, list[list[object] | None]] = {}
-    for at, value in enumerate(encoded.to_pylist()):
-        if value is None:
-            continue
-        elements = AnyValue.FromString(value).array_value.values
-        kinds = {element.WhichOneof("value") for element in elements}
-        if len(kinds) == 1 and (name := _ARRAYS.get(kinds.pop() or "")):
-            lists.setdefault(name, [None] * len(rows))[at] = list(_elements(elements))
-    return {name: _spread(pa.array(items, ARROW_TYPES[name]), rows, count) for name, items in lists.items()}
-
-
-def _elements(elements: Iterable[AnyValue]) -> Iterable[object]:
-    return (getattr(element, cast("str", element.WhichOneof("value"))) for element in elements)

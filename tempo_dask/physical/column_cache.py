@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from storage.cache import ColumnCache
 from storage.chunk import Chunk
-from storage.columns import Column, ScanSource, TableName
+from storage.columns import Column, ScanSource, TableName, TypeName
 from tempo_dask.physical.cube_cache import PROCESS_CUBES
 
 #: What a process keeps unless it is told otherwise.
@@ -29,6 +31,12 @@ class ProcessCache:
         if isinstance(source, Chunk):
             return source.read(table, name, unit)
         return self.columns.get_or_read(source, table, name, unit)
+
+    def read_rest(self, source: ScanSource, table: TableName, key: str, unit: int) -> Mapping[TypeName, Column]:
+        """Return the values of a key that `rest` holds, decoded at most once while they are kept."""
+        if isinstance(source, Chunk):
+            return source.read_rest(table, key, unit)
+        return self.columns.get_or_read_rest(source, table, key, unit)
 
 
 PROCESS_CACHE = ProcessCache(DEFAULT_BYTES)

@@ -72,7 +72,7 @@ class UnitReader:
         """Return the values of a key that has no column of its own, by type."""
         if (table, key) not in self._rests:
             is_there = self.has_rest_key(table, key).any()
-            found = self.source.read_rest(table, key, self.unit) if is_there else {}
+            found = PROCESS_CACHE.read_rest(self.source, table, key, self.unit) if is_there else {}
             self._rests[table, key] = found
             count_read(table, "rest", sum(column.nbytes for column in found.values()))
         return self._rests[table, key]
