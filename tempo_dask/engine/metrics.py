@@ -40,7 +40,8 @@ async def stream_range(
 ) -> AsyncIterator[RangeResult]:
     """Yield samples of the newest intervals as soon as nothing can change them, all that is known each time.
 
-    The last result is the whole answer, and the only one with exemplars. Arithmetic is answered at once.
+    The last result is the whole answer, and the only one with exemplars. Arithmetic is answered at once. Where the
+    request bounds the number of series, those before it have none: which ones are kept is known at the end alone.
     """
     plan, shards = await _planned(request, sources)
     if not isinstance(plan, SeriesPlan):
@@ -54,8 +55,9 @@ async def stream_range(
             yield _result(request, _answered(plan, asked, found, await asked.answer(found, executor)))
         elif settled_ns < told:
             told = settled_ns
-            series = [_since(one, settled_ns, request) for one in asked.series(found)]
-            seen = [one for one in series if not np.isnan(one.values).all()]
+            series = () if request.max_series else asked.series(found)
+            settled = (_since(one, settled_ns, request) for one in series)
+            seen = [one for one in settled if not np.isnan(one.values).all()]
             yield _result(request, _answered(plan, asked, found, seen))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,9 +43,9 @@ def asked(query: str) -> RangeRequest:
     return RangeRequest(TENANT, query, START_NS, START_NS + 60 * STEP_NS, STEP_NS)
 
 
-def told(engine: Engine, query: str) -> list[RangeResult]:
+def told(engine: Engine, request: RangeRequest) -> list[RangeResult]:
     async def collect() -> list[RangeResult]:
-        return [part async for part in engine.stream_range(asked(query))]
+        return [part async for part in engine.stream_range(request)]
 
     return asyncio.run(collect())
 
@@ -59,7 +60,7 @@ def samples(result: RangeResult) -> dict[tuple[object, int], float]:
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_parts_are_never_taken_back_and_the_last_is_whole(engine: Engine, query: str) -> None:
-    parts, whole = told(engine, query), asyncio.run(engine.query_range(asked(query)))
+    parts, whole = told(engine, asked(query)), asyncio.run(engine.query_range(asked(query)))
     assert samples(parts[-1]) == samples(whole)
     assert [one.exemplars for one in parts[-1].series] == [one.exemplars for one in whole.series]
     known: dict[tuple[object, int], float] = {}
@@ -69,8 +70,18 @@ def test_parts_are_never_taken_back_and_the_last_is_whole(engine: Engine, query:
         known = found
 
 
+def test_no_series_is_told_that_the_whole_answer_leaves_out(engine: Engine) -> None:
+    request = replace(asked("{ } | rate() by (name)"), max_series=3)
+    *parts, last = told(engine, request)
+    whole = asyncio.run(engine.query_range(request))
+    assert (len(parts) > 1, {len(part.series) for part in parts}) == (True, {0})
+    assert samples(last) == samples(whole)
+    assert (len(last.series), last.message) == (3, whole.message)
+    assert parts[0].metrics.inspected_spans < last.metrics.inspected_spans
+
+
 def test_the_newest_intervals_come_before_all_is_scanned(engine: Engine) -> None:
-    parts = told(engine, "{ } | rate()")
+    parts = told(engine, asked("{ } | rate()"))
     firsts = [min(place for _, place in samples(part)) for part in parts]
     assert len(parts) > 2
     assert firsts == sorted(firsts, reverse=True)
