@@ -54,14 +54,14 @@ from tempo_dask.maintenance.tasks import one_by_one
 from tempo_dask.observability.flushes import ObservedBlocks
 from tempo_dask.observability.observers import Observers
 from tempo_dask.operations import Operations
-from tempo_dask.overrides import TenantSettings
+from tempo_dask.overrides.tenants import TenantSettings
+from tempo_dask.overrides.users import UserOverrides
 from tempo_dask.physical.column_cache import PROCESS_CACHE, forget_block
 from tempo_dask.physical.cube_cache import DISK_BYTES as CUBES_DISK_BYTES
 from tempo_dask.physical.cube_cache import PROCESS_CUBES
 from tempo_dask.request_limits import common_limits, nanoseconds, tenant_limits
 from tempo_dask.status import Status
 from tempo_dask.trace_store import open_trace_store
-from tempo_dask.user_overrides import UserOverrides
 
 log = logging.getLogger(__name__)
 

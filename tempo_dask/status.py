@@ -8,7 +8,7 @@ from typing import Any
 
 from tempo_dask.config.file import Config
 from tempo_dask.config.text import config_text, settings_text, to_yaml
-from tempo_dask.overrides import TenantSettings
+from tempo_dask.overrides.tenants import TenantSettings
 
 #: Instance, state, address, what it does.
 Member = tuple[str, str, str, str]

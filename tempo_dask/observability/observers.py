@@ -21,7 +21,7 @@ from tempo_dask.observability.queries import ObservedAdmission, QueryMetrics, Qu
 from tempo_dask.observability.requests import RequestMetrics
 from tempo_dask.observability.spans import observe_spans
 from tempo_dask.observability.state import Limits, Members, WorkQueue
-from tempo_dask.overrides import TenantSettings
+from tempo_dask.overrides.tenants import TenantSettings
 from tempo_dask.telemetry import REGISTRY, LiveSpans, LiveUsage
 
 #: How long the end of the process waits for a look or a request that runs.

@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 
 from tempo_dask.cluster.choice import Fabric
 from tempo_dask.config.overrides import TenantOverrides
-from tempo_dask.overrides import TenantSettings
+from tempo_dask.overrides.tenants import TenantSettings
 from tempo_dask.status import Member
 
 _STATES = ("ACTIVE", "LEAVING", "PENDING", "JOINING", "Unhealthy")

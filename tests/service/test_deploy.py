@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from tempo_dask.config import file as config
-from tempo_dask.overrides import TenantSettings
+from tempo_dask.overrides.tenants import TenantSettings
 from tests.cluster.processes import DaskProcesses, until
 from tests.ingest.numbered import START_NS, body
 from tests.service.examples import DEPLOY, ExampleServer

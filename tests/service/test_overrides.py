@@ -11,7 +11,7 @@ from tempo_dask.api.limits import HOUR_NS, RequestLimits
 from tempo_dask.config import file as config
 from tempo_dask.config.section import ConfigError
 from tempo_dask.ingest.limits import UNLIMITED, IngestLimits
-from tempo_dask.overrides import TenantSettings
+from tempo_dask.overrides.tenants import TenantSettings
 from tempo_dask.request_limits import common_limits, tenant_limits
 
 NEW = """

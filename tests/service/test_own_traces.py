@@ -17,7 +17,7 @@ from tempo_dask.observability import own_traces
 from tempo_dask.observability.observers import Observers
 from tempo_dask.observability.own_traces import DROPPED, OwnTraces, Parent
 from tempo_dask.observability.pushes import ObservedPush
-from tempo_dask.overrides import TenantSettings
+from tempo_dask.overrides.tenants import TenantSettings
 from tests.demo.fake_receiver import FakeReceiver, receiving
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"

@@ -11,7 +11,7 @@ import pytest
 
 from storage.objects import open_store
 from tempo_dask.errors import BadRequest, NotFound, PreconditionFailed, QueryFailed
-from tempo_dask.user_overrides import UserOverrides, merge_patch
+from tempo_dask.overrides.users import UserOverrides, merge_patch
 
 BODY = b'{"metrics_generator": {"processors": ["span-metrics"]}}'
 TEMPOS_DEFAULTS = {"metrics_generator": {"processors": ["host-info"], "generate_native_histograms": "classic"}}

@@ -17,10 +17,10 @@ from prometheus_client import Counter
 from storage.errors import StorageError
 from storage.object_store import ObjectMissing, ObjectStore
 from tempo_dask.errors import BadRequest, NotFound, PreconditionFailed, QueryFailed
+from tempo_dask.overrides.users_check import check, normal
+from tempo_dask.overrides.users_effect import conflicts, merged
+from tempo_dask.overrides.users_store import Stored, UserOverridesStore
 from tempo_dask.telemetry import REGISTRY
-from tempo_dask.user_overrides_check import check, normal
-from tempo_dask.user_overrides_effect import conflicts, merged
-from tempo_dask.user_overrides_store import Stored, UserOverridesStore
 
 Tree: TypeAlias = dict[str, Any]
 
