@@ -9,6 +9,9 @@ from numba import njit, types
 from tempo_dask.kernels.predicates import Mask
 from tempo_dask.kernels.signatures import I64, OUT_I64, OUT_U8, U8
 
+#: Matches are few where there are not so many spans for each.
+_FEW = 16
+
 
 @njit(types.void(U8, I64, OUT_U8), cache=True, nogil=True)
 def _spread(mask, offsets, out):
@@ -27,6 +30,45 @@ def _count(mask, offsets, out):
         out[trace] = matched
 
 
+@njit(types.void(U8, I64, OUT_I64), cache=True, nogil=True)
+def _count_few(mask, offsets, out):
+    """Count where few spans match: eight spans at a time are seen not to."""
+    words = mask[: mask.size // 8 * 8].view(np.uint64)
+    trace = 0
+    for first in range(0, mask.size, 8):
+        if first + 8 <= mask.size and words[first >> 3] == 0:
+            continue
+        for span in range(first, min(first + 8, mask.size)):
+            if mask[span]:
+                while trace < out.size and offsets[trace + 1] <= span:
+                    trace += 1
+                if trace < out.size and offsets[trace] <= span:
+                    out[trace] += 1
+
+
+@njit(types.int64(U8, I64, I64, types.int64, OUT_I64), cache=True, nogil=True)
+def _newest(mask, offsets, starts, limit, out):
+    words = mask[: mask.size // 8 * 8].view(np.uint64)
+    found = 0
+    trace = min(starts.size, offsets.size - 1) - 1
+    span = mask.size - 1
+    while span >= 0:
+        if span & 7 == 7 and words[span >> 3] == 0:
+            span -= 8
+        elif not mask[span]:
+            span -= 1
+        else:
+            while trace > 0 and offsets[trace] > span:
+                trace -= 1
+            if trace < 0 or found >= out.size or (found >= limit and starts[trace] < starts[out[limit - 1]]):
+                break
+            out[found] = trace
+            found += 1
+            span = min(offsets[trace], span) - 1
+            trace -= 1
+    return found
+
+
 def spread(mask: Mask, offsets: npt.NDArray[np.int64]) -> Mask:
     """Return for each span what `mask` says of its trace."""
     out = np.zeros(int(offsets[-1]), np.uint8)
@@ -37,5 +79,17 @@ def spread(mask: Mask, offsets: npt.NDArray[np.int64]) -> Mask:
 def count_matches(mask: Mask, offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Return for each trace how many of its spans match."""
     out = np.zeros(len(offsets) - 1, np.int64)
-    _count(mask, offsets, out)
+    is_sparse = _FEW * np.count_nonzero(mask.view(np.bool_)) < len(mask)
+    (_count_few if is_sparse else _count)(mask, offsets, out)
     return out
+
+
+def newest_matches(
+    mask: Mask, offsets: npt.NDArray[np.int64], starts: npt.NDArray[np.int64], limit: int
+) -> npt.NDArray[np.int64]:
+    """Return the last traces of which a span matches, last first; traces stand in order of their `starts`.
+
+    There are `limit` (at least 1) where so many match, and more where those before start together with the last.
+    """
+    out = np.empty(len(starts), np.int64)
+    return out[: _newest(mask, offsets, starts, max(limit, 1), out)]

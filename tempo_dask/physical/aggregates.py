@@ -22,8 +22,7 @@ Numbers = npt.NDArray[np.float64]
 def aggregate(node: Aggregate, spansets: Spansets, scan: UnitScan) -> Values:
     """Return the aggregate of each set; no value where none of its spans has a number."""
     if node.operand is None:
-        counts = spansets.sets.counts(spansets.mask)
-        return Values(len(counts), (Part(StaticType.INT, Column(counts)),))
+        return Values(len(spansets.counts), (Part(StaticType.INT, Column(spansets.counts)),))
     values = scalars(values_in(scan.binder.operand(node.operand), "spans", scan.reader))
     by_type: dict[StaticType, Reduced] = {}
     for part in values.parts:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from tempo_dask.kernels.traces import count_matches
+from tempo_dask.kernels.traces import newest_matches
 from tempo_dask.physical.all_stages import apply_stages
 from tempo_dask.physical.reader import Rows
 from tempo_dask.physical.shown_values import Shown
@@ -59,44 +58,43 @@ class MatchChunk:
         spansets = apply_stages(self.plan.stages, all_spans(unit, scan, self.plan.window), scan)
         if spansets.is_empty:
             return ()
-        counts = count_matches(spansets.mask, scan.reader.offsets)
-        newest = self._newest(np.flatnonzero(counts), scan)
-        rows = _rows_of([trace for _, _, trace in newest], spansets, scan)
+        newest = self._newest(spansets, scan)
+        sets = [list(_sets(spansets, trace, scan)) for _, _, trace in newest]
+        attributes = iter(_attributes(spansets, [of_set for of_trace in sets for of_set, _ in of_trace]))
         return tuple(
-            Match(start_ns, trace_id, number, trace, tuple(self._sets(spansets, rows[trace], trace)))
-            for start_ns, trace_id, trace in newest
+            Match(-age, trace_id, number, trace, tuple(self._shown(rows, next(attributes)) for _, rows in of_trace))
+            for (age, trace_id, trace), of_trace in zip(newest, sets, strict=True)
         )
 
-    def _newest(self, traces: npt.NDArray[np.int64], scan: UnitScan) -> list[tuple[int, bytes, int]]:
-        """Return (start, id, row) of the traces to keep; they stand in order of their start."""
-        starts = scan.reader.data("traces", "start")[traces]
-        limit = min(self.newest.limit, len(traces))
-        kept = starts >= starts[-limit]  # with all that start together with the last one kept
-        ids = scan.reader.data("traces", "trace_id")[traces[kept]]
-        rows = zip(starts[kept].tolist(), (i.tobytes() for i in ids), traces[kept].tolist(), strict=True)
-        return sorted(rows, key=lambda row: (-row[0], row[1]))[:limit]
-
-    def _sets(self, spansets: Spansets, rows: Rows, trace: int) -> Iterator[MatchedSet]:
-        """Yield the spansets of a trace, in the order of their first spans; `rows` are its spans that match."""
-        if isinstance(spansets.sets, TraceSets):
-            yield self._set(rows, trace, spansets)
-            return
-        numbers = spansets.sets.numbers[rows]
-        for number in dict.fromkeys(numbers.tolist()):
-            yield self._set(rows[numbers == number], number, spansets)
-
-    def _set(self, rows: Rows, number: int, spansets: Spansets) -> MatchedSet:
-        attributes = tuple((attribute.key, attribute.shown(number)) for attribute in spansets.attributes)
+    def _shown(self, rows: Rows, attributes: tuple[tuple[str, Shown], ...]) -> MatchedSet:
         return MatchedSet(len(rows), tuple(rows[: self.newest.spans_per_set].tolist()), attributes)
 
+    def _newest(self, spansets: Spansets, scan: UnitScan) -> list[tuple[int, bytes, int]]:
+        """Return (start before 1970, id, row) of the traces to keep."""
+        starts = scan.reader.data("traces", "start")
+        traces = newest_matches(spansets.mask, scan.reader.offsets, starts, self.newest.limit)
+        ids = np.ascontiguousarray(scan.reader.data("traces", "trace_id")[traces])
+        rows = zip((-starts[traces]).tolist(), ids.view("V16").ravel().tolist(), traces.tolist(), strict=True)
+        return sorted(rows)[: self.newest.limit]
 
-def _rows_of(traces: Sequence[int], spansets: Spansets, scan: UnitScan) -> Mapping[int, Rows]:
-    """Return the matching spans of a few traces, which mostly stand at the end of their unit."""
-    ordered = np.sort(np.array(traces, np.int64))
-    first = int(scan.reader.offsets[ordered[0]])
-    rows = first + np.flatnonzero(spansets.mask[first:])
-    starts, stops = (np.searchsorted(rows, scan.reader.offsets[ordered + end]).tolist() for end in (0, 1))
-    return {trace: rows[a:b] for trace, a, b in zip(ordered.tolist(), starts, stops, strict=True)}
+
+def _sets(spansets: Spansets, trace: int, scan: UnitScan) -> Iterator[tuple[int, Rows]]:
+    """Yield the number and the spans of each spanset of a trace, in the order of their first spans."""
+    first, stop = scan.reader.offsets[trace : trace + 2].tolist()
+    rows = first + np.flatnonzero(spansets.mask[first:stop])
+    if isinstance(spansets.sets, TraceSets):
+        yield trace, rows
+        return
+    numbers = spansets.sets.numbers[rows]
+    for number in dict.fromkeys(numbers.tolist()):
+        yield number, rows[numbers == number]
+
+
+def _attributes(spansets: Spansets, sets: Sequence[int]) -> Iterable[tuple[tuple[str, Shown], ...]]:
+    """Return the attributes of each of these spansets."""
+    numbers = np.array(sets, np.int64)
+    columns = [[(each.key, value) for value in each.shown(numbers)] for each in spansets.attributes]
+    return zip(*columns, strict=True) if columns else [()] * len(sets)
 
 
 def newest_of(partials: Iterable[Matches], *, limit: int) -> Matches:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -26,8 +27,8 @@ class SetAttribute(Protocol):
         """Return the values of other sets."""
         ...
 
-    def shown(self, number: int) -> Shown:
-        """Return the value of one set."""
+    def shown(self, sets: Sets) -> Sequence[Shown]:
+        """Return the values of some sets."""
         ...
 
 
@@ -42,11 +43,12 @@ class SetResult:
         """Return the values of other sets."""
         return replace(self, values=self.values.take(sets))
 
-    def shown(self, number: int) -> Shown:
-        """Return the value of one set, empty text where it has none."""
-        of_set = self.values.take(np.array([number]))
-        found = (value for part in of_set.parts for value in shown_values(part) if value is not None)
-        return next(found, "")
+    def shown(self, sets: Sets) -> Sequence[Shown]:
+        """Return the values of some sets, empty text where one has none."""
+        shown: list[Shown] = [""] * len(sets)
+        for part in reversed(self.values.take(sets).parts):
+            shown = [one if one is not None else other for one, other in zip(shown_values(part), shown, strict=True)]
+        return shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,6 @@ class SetLabel:
         """Return the values of other sets."""
         return replace(self, codes=self.codes[sets])
 
-    def shown(self, number: int) -> Shown:
-        """Return the value of one set."""
-        return self.labels[int(self.codes[number])]
+    def shown(self, sets: Sets) -> Sequence[Shown]:
+        """Return the values of some sets."""
+        return [self.labels[code] for code in self.codes[sets].tolist()]

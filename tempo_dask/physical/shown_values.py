@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 
 from tempo_dask.kernels.predicates import Mask
 from tempo_dask.physical.values import Part
@@ -47,12 +49,22 @@ def shown_elements(part: Part) -> list[Shown]:
     """Return the values of a part as shown, of arrays their elements; what nulls give is arbitrary."""
     column = part.column
     if column.dictionary is not None:
-        texts: list[Any] = column.dictionary.to_pylist()
-        last = len(texts) - 1
-        return [texts[min(max(code, 0), last)] if texts else "" for code in column.data.tolist()]
+        return _texts(column.data, column.dictionary)
     form = _FORMAT.get(part.type.element)
     numbers = column.data.tolist()
     return numbers if form is None else [form(number) for number in numbers]
+
+
+def _texts(codes: npt.NDArray[Any], dictionary: pa.StringArray) -> list[Shown]:
+    """Return the text of each code; of a dictionary longer than the codes only the texts that they name."""
+    if not len(dictionary):
+        return [""] * len(codes)
+    inside = np.clip(codes, 0, len(dictionary) - 1)
+    if len(inside) < len(dictionary):
+        found: list[Shown] = dictionary.take(pa.array(inside)).to_pylist()
+        return found
+    texts: list[Shown] = dictionary.to_pylist()
+    return [texts[code] for code in inside.tolist()]
 
 
 def shown_values(part: Part, kept: Mask | None = None) -> list[Shown | None]:

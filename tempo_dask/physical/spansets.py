@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -96,7 +97,7 @@ class GroupSets(Sets):
         return look_up(self.numbers, kept)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Spansets:
     """Disjoint spansets of the traces of a unit: the spans where `mask` is 1, by their set.
 
@@ -110,12 +111,17 @@ class Spansets:
     @property
     def is_empty(self) -> bool:
         """Whether no span is left."""
-        return not self.mask.any()
+        return not self.mask.view(np.bool_).any()
+
+    @cached_property
+    def counts(self) -> Counts:
+        """How many spans each set has, counted once."""
+        return self.sets.counts(self.mask)
 
     @property
     def occupied(self) -> Mask:
         """Which sets still have a span."""
-        return (self.sets.counts(self.mask) > 0).view(np.uint8)
+        return (self.counts > 0).view(np.uint8)
 
     def only(self, mask: Mask) -> Spansets:
         """Return the sets with only the spans where `mask` is 1."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tempo_dask.kernels.series import take_codes
 from tempo_dask.physical.groups import Label, group_by
 from tempo_dask.physical.set_attributes import SetLabel
 from tempo_dask.physical.shown_values import Shown
@@ -21,11 +22,11 @@ def _group(stage: GroupBy, spansets: Spansets, scan: UnitScan) -> Spansets:
     without: Label = None if isinstance(stage.expression, Attribute | Intrinsic) else (StaticType.BOOL, False)
     labels = [label if label is not None else without for (label,) in groups.labels]
     numbers = {label: number for number, label in reversed(list(enumerate(labels)))}
-    codes = np.array([numbers[label] for label in labels])[groups.codes]
-    pairs = spansets.sets.numbers.astype(np.int64) * len(labels) + codes
-    chosen = spansets.mask.view(np.bool_)
-    seen, found = np.unique(pairs[chosen], return_inverse=True)
-    split = np.zeros(len(pairs), np.uint32)
+    chosen = np.flatnonzero(spansets.mask)
+    codes = np.array([numbers[label] for label in labels])[take_codes(groups.rows[chosen], groups.numbers)]
+    pairs = spansets.sets.numbers[chosen].astype(np.int64) * len(labels) + codes
+    seen, found = np.unique(pairs, return_inverse=True)
+    split = np.zeros(len(spansets.mask), np.uint32)
     split[chosen] = found
     old, of_set = np.divmod(seen, len(labels))
     attribute = SetLabel(shown(stage), tuple(_shown(label) for label in labels), of_set)

@@ -11,7 +11,7 @@ import numpy as np
 from tempo_dask.kernels.aggregates import reduce_by_group
 from tempo_dask.kernels.predicates import any_in_list, any_of_owner, between, look_up
 from tempo_dask.kernels.series import count_cells, smallest_hashes, steps_of, take_codes
-from tempo_dask.kernels.traces import count_matches, spread
+from tempo_dask.kernels.traces import count_matches, newest_matches, spread
 
 Arguments = tuple[Any, ...]
 
@@ -56,6 +56,20 @@ def _any_of_owner(mask: Any, owners: Any, count: int) -> Any:
 def _count_matches(mask: Any, offsets: Any) -> Any:
     sums = np.concatenate([[0], np.cumsum(mask, dtype=np.int64)])
     return sums[offsets[1:]] - sums[offsets[:-1]]
+
+
+def _newest_matches(mask: Any, offsets: Any, starts: Any, limit: int) -> Any:
+    traces = np.flatnonzero(_count_matches(mask, offsets))[::-1]
+    return traces[starts[traces] >= starts[traces[limit - 1]]] if len(traces) > limit else traces
+
+
+def _newest_arguments(rng: np.random.Generator, rows: int, few: int) -> Arguments:
+    offsets = _offsets(rng, rows)
+    return _few(rng, rows, few), offsets, np.sort(rng.integers(0, len(offsets) // 3 + 1, len(offsets) - 1)), 5
+
+
+def _few(rng: np.random.Generator, rows: int, one_in: int) -> Any:
+    return (rng.integers(0, one_in, rows) == 0).astype(np.uint8)
 
 
 def _steps(times: Any, first: int, step: int, count: int) -> Any:
@@ -131,6 +145,9 @@ TWINS = (
         lambda rng, n: (_mask(rng, len(offsets := _offsets(rng, n)) - 1), offsets),
     ),
     Twin("count matches", count_matches, _count_matches, lambda rng, n: (_mask(rng, n), _offsets(rng, n))),
+    Twin("count few matches", count_matches, _count_matches, lambda rng, n: (_few(rng, n, 60), _offsets(rng, n))),
+    Twin("newest matches", newest_matches, _newest_matches, lambda rng, n: _newest_arguments(rng, n, 2)),
+    Twin("newest of few matches", newest_matches, _newest_matches, lambda rng, n: _newest_arguments(rng, n, 60)),
     Twin("steps", steps_of, _steps, lambda rng, n: (rng.integers(0, 10**6, n) + 10**18, 10**18 + 777, 1000, 900)),
     Twin("steps of one ns", steps_of, _steps, lambda rng, n: (rng.integers(0, 99, n), 7, 1, 80)),
     Twin("steps of years", steps_of, _steps, lambda rng, n: (rng.integers(0, 2**62, n), 5, 2**52 + 1, 1000)),
