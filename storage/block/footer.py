@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from storage.columns import (
     ARROW_TYPES,
     NESTED_FIELDS,
     REST_FIELD,
+    STRING,
     TRACE_FIELDS,
     TableName,
     is_attribute_column,
@@ -29,18 +31,39 @@ _REQUIRED = 0
 Elements = npt.NDArray[np.int64]
 
 
+class Kind(Enum):
+    """How the values of a Parquet column become an array."""
+
+    CODED = 1  # strings, of which the array has a dictionary
+    TEXT = 2
+    BOOLEAN = 3
+    FIXED = 4
+
+
 @dataclass(frozen=True, slots=True)
 class Leaf:
     """A Parquet column: its number in the file, the type of its values, and what its levels mean.
 
     A value is there where the definition level is `levels[-1]`. `levels` of a flat column are that alone; of a list
-    those from which on the list, an entry of it, (a struct,) and a value are there.
+    those from which on the list, an entry of it, (a struct,) and a value are there. `width` is of fixed-width values.
     """
 
     number: int
     type: pa.DataType
     levels: tuple[int, ...]
     is_list: bool
+    kind: Kind
+    width: int = 0
+
+
+def _leaf(number: int, type_: pa.DataType, levels: tuple[int, ...], *, is_list: bool) -> Leaf:
+    if type_ == STRING:
+        return Leaf(number, type_, levels, is_list, Kind.CODED)
+    if type_ in {pa.string(), pa.binary()}:
+        return Leaf(number, type_, levels, is_list, Kind.TEXT)
+    if pa.types.is_boolean(type_):
+        return Leaf(number, type_, levels, is_list, Kind.BOOLEAN)
+    return Leaf(number, type_, levels, is_list, Kind.FIXED, type_.bit_width // 8)
 
 
 class Footer:
@@ -66,6 +89,7 @@ class Footer:
                 fields.append(field)
             columns += int((of_field[:, CHILDREN] == 0).sum())
         self.schema = pa.schema(fields)
+        self.fields = {field.name: field for field in fields}
         chunks = read_chunks(data, columns)
         if not chunks.shape[1]:
             msg = "the footer's row groups cannot be read"
@@ -110,12 +134,12 @@ def _leaves(field: pa.Field, elements: Elements, first: int) -> Iterator[Leaf]:
     is_null = [int(repetition != _REQUIRED) for repetition in elements[:, REPETITION]]
     types = [type_ for _, type_ in leaves(field)]
     if not pa.types.is_list(field.type):
-        yield Leaf(first, types[0], (is_null[0],), is_list=False)
+        yield _leaf(first, types[0], (is_null[0],), is_list=False)
         return
     outer = (is_null[0], is_null[0] + 1)
     element = outer[1] + is_null[2]
     if not pa.types.is_struct(field.type.value_type):
-        yield Leaf(first, types[0], (*outer, element), is_list=True)
+        yield _leaf(first, types[0], (*outer, element), is_list=True)
         return
     for at, type_ in enumerate(types):
-        yield Leaf(first + at, type_, (*outer, element, element + is_null[3 + at]), is_list=True)
+        yield _leaf(first + at, type_, (*outer, element, element + is_null[3 + at]), is_list=True)

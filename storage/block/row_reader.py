@@ -7,7 +7,7 @@ kernels. What kernels do not know how to read is told by UnknownEncodingError, f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -15,25 +15,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from storage.block.footer import Footer, Leaf
-from storage.block.leaf import Entries, Picked, UnknownEncodingError, decode, join_entries, pick_entries
-from storage.block.page import DATA_PAGE, DICTIONARY_PAGE, Page, read_page
-from storage.kernels.footer import (
-    CODEC,
-    DICTIONARY,
-    FIRST_ROW,
-    INDEX,
-    INDEX_LENGTH,
-    PAGE_LENGTH,
-    PAGE_OFFSET,
-    ROWS,
-    UNCOMPRESSED,
-    read_page_index,
-)
+from storage.block.leaf import Entries, Picked, UnknownEncodingError, decode, find_lists, pick_entries, pick_rows
+from storage.block.page import Bytes, Page, Places, StoredPages
+from storage.kernels.footer import CODEC, INDEX, INDEX_LENGTH, ROWS, UNCOMPRESSED, read_page_places
+from storage.kernels.pages import DATA_PAGE, DICTIONARY_PAGE
 
 Rows = npt.NDArray[np.int64]
-Bytes = npt.NDArray[np.uint8]
-#: Returns byte ranges of the file, which must lie in it.
-Fetch = Callable[[Sequence[tuple[int, int]]], Sequence[Bytes]]
+#: Returns bytes that hold ranges (n, 2) of the file, and where they are in them. The ranges must lie in the file.
+Fetch = Callable[[Places], tuple[Bytes, Places]]
 
 
 class RowReader:
@@ -48,121 +37,123 @@ class RowReader:
         self._fetch = fetch
         self._size = size
         self._page_rows = page_rows
-        self._indexes: dict[int, _PageIndex] = {}
+        self._places: dict[int, npt.NDArray[np.int64]] = {}
 
-    def read(self, row_group: int, rows: Rows, names: Iterable[str]) -> dict[str, pa.Array]:
-        """Return columns in the given rows, which ascend from the row group's first."""
-        leaves_of = {name: self._footer.leaves[name] for name in names}
-        leaves = [leaf for of_name in leaves_of.values() for leaf in of_name]
+    def read(self, row_group: int, rows: Rows, names: Sequence[str]) -> list[pa.Array]:
+        """Return columns in the given rows, which ascend from the row group's first and are some."""
         chunks = self._footer.chunks[row_group]
         if rows[0] < 0 or rows[-1] >= chunks[0, ROWS]:
             msg = f"rows {rows[0]} to {rows[-1]} are not in a row group of {chunks[0, ROWS]}"
             raise IndexError(msg)
+        leaves = [leaf for name in names for leaf in self._footer.leaves[name]]
         numbers = rows // self._page_rows
-        pages = np.unique(numbers).tolist()
         cuts = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(rows)]
+        pages = numbers[cuts[:-1]]
         within = [rows[a:b] - page * self._page_rows for page, (a, b) in zip(pages, pairwise(cuts), strict=True)]
-        raw = self._raw(row_group, leaves, pages)
-        read = {leaf.number: _LeafRows(leaf, raw[leaf.number], chunks[leaf.number], within) for leaf in leaves}
-        return {
-            name: assemble(self._footer.schema.field(name).type, [read[leaf.number] for leaf in of_name])
-            for name, of_name in leaves_of.items()
-        }
-
-    def _raw(self, row_group: int, leaves: Sequence[Leaf], pages: Sequence[int]) -> dict[int, list[Bytes]]:
-        """Fetch pages of columns: of each column its dictionary (perhaps empty), then the pages."""
-        index = self._index(row_group)
-        ranges = [span for leaf in leaves for span in index.ranges(leaf.number, pages)]
-        if any(not 0 <= start <= stop <= self._size for start, stop in ranges):
-            msg = "a page lies outside the file"
-            raise ValueError(msg)
-        fetched = self._fetch(ranges)
+        stored = self._stored(row_group, leaves, pages)
         step = 1 + len(pages)
-        return {leaf.number: list(fetched[i * step : (i + 1) * step]) for i, leaf in enumerate(leaves)}
+        chunks_of = chunks[[leaf.number for leaf in leaves]][:, [CODEC, UNCOMPRESSED]].tolist()
+        read = iter(
+            [_Chunk(stored, i * step, codec, limit, within) for i, (codec, limit) in enumerate(chunks_of)],
+        )
+        return [_column(self._footer, name, [next(read) for _ in self._footer.leaves[name]]) for name in names]
 
-    def _index(self, row_group: int) -> _PageIndex:
-        index = self._indexes.get(row_group)
-        if index is None:
+    def _stored(self, row_group: int, leaves: Sequence[Leaf], pages: Rows) -> StoredPages:
+        """Fetch pages of columns: of each column its dictionary (perhaps of no length), then the pages."""
+        numbers = np.array([leaf.number for leaf in leaves])
+        places = self._page_places(row_group)[np.ix_(numbers, np.concatenate([[0], 1 + pages]))].reshape(-1, 2)
+        self._check(places)
+        return StoredPages(*self._fetch(places))
+
+    def _page_places(self, row_group: int) -> npt.NDArray[np.int64]:
+        """Return where the pages of all columns of a row group lie, dictionaries first."""
+        places = self._places.get(row_group)
+        if places is None:
             chunks = self._footer.chunks[row_group]
             start, stop = int(chunks[:, INDEX].min()), int((chunks[:, INDEX] + chunks[:, INDEX_LENGTH]).max())
-            if start < 0 or stop > self._size or not start <= stop:
+            if not 0 <= start < stop:
                 raise UnknownEncodingError
-            data = self._fetch([(start, stop)])[0]
-            index = self._indexes[row_group] = _PageIndex(chunks, data, start, self._page_rows)
-        return index
+            region = np.array([[start, stop]])
+            self._check(region)
+            data, found = self._fetch(region)
+            at = int(found[0, 0])
+            index = np.ascontiguousarray(data[at : at + stop - start])
+            places = read_page_places(index, start, np.ascontiguousarray(chunks), self._page_rows)
+            if not len(places):
+                raise UnknownEncodingError
+            self._places[row_group] = places
+        return places
+
+    def _check(self, places: Places) -> None:
+        starts, stops = places[:, 0], places[:, 1]
+        if (starts < 0).any() or (starts > stops).any() or (stops > self._size).any():
+            msg = "a page lies outside the file"
+            raise ValueError(msg)
 
 
-class _PageIndex:
-    """Where the pages of a row group's columns lie."""
+class _Chunk:
+    """The pages of a Parquet column that hold the wanted rows."""
 
-    def __init__(self, chunks: npt.NDArray[np.int64], data: Bytes, start: int, page_rows: int) -> None:
-        self._chunks = chunks
-        self._data = data
-        self._start = start
-        self._page_rows = page_rows
-        self._pages: dict[int, list[tuple[int, int]]] = {}
+    def __init__(self, stored: StoredPages, at: int, codec: int, limit: int, rows: Sequence[Rows]) -> None:
+        """Take the pages behind the dictionary, which is the `at`-th page; `rows` are those wanted of each."""
+        self._stored = stored
+        self._at = at
+        self._codec = codec
+        self._limit = limit
+        self.rows = rows
 
-    def ranges(self, column: int, pages: Sequence[int]) -> list[tuple[int, int]]:
-        """Return where the dictionary of a column (perhaps of no length) and some of its pages lie."""
-        known = self._pages.get(column)
-        if known is None:
-            known = self._pages[column] = self._read(column)
-        return [known[0], *(known[1 + page] for page in pages)]
+    def pages(self) -> list[Page]:
+        """Return the pages."""
+        numbers = range(self._at + 1, self._at + 1 + len(self.rows))
+        return [self._stored.read(number, DATA_PAGE, self._codec, self._limit) for number in numbers]
 
-    def _read(self, column: int) -> list[tuple[int, int]]:
-        chunk = self._chunks[column]
-        start = int(chunk[INDEX]) - self._start
-        found = read_page_index(self._data[start : start + int(chunk[INDEX_LENGTH])])
-        if len(found) != -(-int(chunk[ROWS]) // self._page_rows):
-            raise UnknownEncodingError
-        if (found[:, FIRST_ROW] != np.arange(len(found)) * self._page_rows).any():
-            raise UnknownEncodingError
-        first = int(found[0, PAGE_OFFSET])
-        dictionary = (int(chunk[DICTIONARY]), first) if 0 <= chunk[DICTIONARY] < first else (first, first)
-        return [dictionary, *((at, at + length) for at, length in found[:, [PAGE_OFFSET, PAGE_LENGTH]].tolist())]
+    def dictionary(self) -> Page:
+        """Return the dictionary. Raises ValueError where there is none."""
+        if self._at not in self._stored:
+            msg = "a column's dictionary is missing"
+            raise ValueError(msg)
+        return self._stored.read(self._at, DICTIONARY_PAGE, self._codec, self._limit)
 
 
-class _LeafRows:
-    """A Parquet column in the wanted rows, found in its pages but not yet decoded."""
-
-    def __init__(self, leaf: Leaf, raw: Sequence[Bytes], chunk: npt.NDArray[np.int64], rows: Sequence[Rows]) -> None:
-        self.leaf = leaf
-        self._codec, self._limit = int(chunk[CODEC]), int(chunk[UNCOMPRESSED])
-        self._dictionary = raw[0]
-        pages = (read_page(data, DATA_PAGE, self._codec, self._limit) for data in raw[1:])
-        self._picked: Sequence[Picked] = [pick_entries(page, leaf, at) for page, at in zip(pages, rows, strict=True)]
-
-    def entries(self) -> Entries:
-        """Return how many entries each row has, of a list column, and their levels."""
-        return join_entries(self._picked)
-
-    def array(self) -> pa.Array:
-        """Return a value or null for every entry."""
-        return decode(self._picked, self._read_dictionary(), self.leaf.type)
-
-    def _read_dictionary(self) -> Page | None:
-        if not len(self._dictionary) or not any((each.places >= 0).any() for each in self._picked):
-            return None
-        return read_page(self._dictionary, DICTIONARY_PAGE, self._codec, self._limit)
+def _column(footer: Footer, name: str, chunks: Sequence[_Chunk]) -> pa.Array:
+    leaves = footer.leaves[name]
+    if leaves[0].is_list:
+        return _lists(footer.fields[name].type, leaves, chunks)
+    chunk = chunks[0]
+    picked = [pick_rows(page, leaves[0], rows) for page, rows in zip(chunk.pages(), chunk.rows, strict=True)]
+    return decode(picked, leaves[0], chunk.dictionary)
 
 
-def assemble(type_: pa.DataType, leaves: Sequence[_LeafRows]) -> pa.Array:
-    """Return a column made of its Parquet columns."""
-    if not pa.types.is_list(type_):
-        return leaves[0].array()
-    entries = leaves[0].entries()
-    _, entry, element = leaves[0].leaf.levels[:3]
-    is_entry = entries.levels >= entry
-    ends = np.concatenate([[0], np.cumsum(is_entry)])[np.concatenate([[0], np.cumsum(entries.counts)])]
-    kept = pa.array(np.flatnonzero(is_entry))
+def _lists(type_: pa.DataType, leaves: Sequence[Leaf], chunks: Sequence[_Chunk]) -> pa.Array:
+    """Return a list column made of its Parquet columns, whose rows all have the same entries."""
+    first = chunks[0].pages()
+    entries = [find_lists(page, rows) for page, rows in zip(first, chunks[0].rows, strict=True)]
+    picked = [_entries(first if at == 0 else chunk.pages(), leaves[at], entries) for at, chunk in enumerate(chunks)]
+    children = [decode(p, leaf, chunk.dictionary) for p, leaf, chunk in zip(picked, leaves, chunks, strict=True)]
+    levels = np.concatenate([each.levels for each in picked[0] if each.levels is not None])
+    return _assembled(type_, leaves[0].levels, levels, np.concatenate([e.counts for e in entries]), children)
+
+
+def _entries(pages: Sequence[Page], leaf: Leaf, entries: Sequence[Entries]) -> list[Picked]:
+    return [pick_entries(page, leaf, of_page) for page, of_page in zip(pages, entries, strict=True)]
+
+
+def _assembled(
+    type_: pa.DataType, known: Sequence[int], levels: Bytes, counts: Rows, children: Sequence[pa.Array]
+) -> pa.Array:
+    """Return lists of rows that have `counts` entries each, of which some stand for an empty list or a null."""
+    is_entry = levels >= known[1]
+    firsts = np.cumsum(counts) - counts
+    starts = np.concatenate([[0], np.cumsum(is_entry)])[np.concatenate([firsts, [len(levels)]])]
+    if not is_entry.all():
+        kept = pa.array(np.flatnonzero(is_entry))
+        children = [child.take(kept) for child in children]
+    elements = children[0]
     if pa.types.is_struct(type_.value_type):
-        children = [leaf.array().take(kept) for leaf in leaves]
-        nulls = pa.array(entries.levels[is_entry] < element)
+        nulls = pa.array(levels[is_entry] < known[2])
         elements = pa.StructArray.from_arrays(children, fields=list(type_.value_type), mask=nulls)
-    else:
-        elements = leaves[0].array().take(kept)
-    firsts = np.cumsum(entries.counts) - entries.counts
-    valid = entries.levels[firsts] >= leaves[0].leaf.levels[0]
-    bitmap = pa.py_buffer(np.packbits(valid, bitorder="little"))
-    buffers = [None if valid.all() else bitmap, pa.py_buffer(ends.astype(np.int32))]
-    return pa.Array.from_buffers(type_, len(valid), buffers, int((~valid).sum()), 0, [elements])
+    valid = levels[firsts] >= known[0]
+    nulls_count = int(np.count_nonzero(~valid))
+    bitmap = pa.py_buffer(np.packbits(valid, bitorder="little")) if nulls_count else None
+    buffers = [bitmap, pa.py_buffer(starts.astype(np.int32))]
+    return pa.Array.from_buffers(type_, len(valid), buffers, nulls_count, 0, [elements])

@@ -15,16 +15,16 @@ from storage.arrays import single_chunk
 from storage.block.files import BlockFiles, RangeReader
 from storage.block.footer import FOOTER_END_BYTES, Footer
 from storage.block.leaf import UnknownEncodingError
-from storage.block.page import DecompressionError
+from storage.block.page import Bytes, DecompressionError, Places
 from storage.block.row_reader import RowReader
 from storage.block.schema import parquet_name
+from storage.block.shared_rows import SharedRows
 from storage.columns import STRING, TableName
 from storage.errors import DamagedBlock
 from storage.kernels.footer import ROWS
 from storage.take import take_array
 
 Rows = npt.NDArray[np.int64]
-Bytes = npt.NDArray[np.uint8]
 
 #: Rows are picked one by one while they are at most so many, or this part of a row group; of more, Arrow reads all.
 _FEW_ROWS = 1_000
@@ -58,9 +58,10 @@ class TableFile:
         self._size = size
         self._opening = threading.Lock()
         self._opened: pq.ParquetFile | None = None
-        self._kept: pa.Table | None = None
+        self._kept: SharedRows | None = None
         with damage_told(self._name):
             self._mapped = self._map()
+            self._whole = None if self._mapped is None else np.frombuffer(self._mapped, np.uint8)
             self._tail = self._read_tail()
             self._footer = Footer(self._tail[:-FOOTER_END_BYTES], table)
         self._rows = RowReader(self._footer, self._fetch, size, page_rows)
@@ -77,21 +78,25 @@ class TableFile:
 
     def _read_tail(self) -> Bytes:
         """Return the footer with what follows it. Raises ValueError where there is none."""
-        tail = self._fetch([(max(0, self._size - _TAIL_BYTES), self._size)])[0]
+        tail = self._range(max(0, self._size - _TAIL_BYTES), self._size)
         length = int.from_bytes(tail[-FOOTER_END_BYTES:-4].tobytes(), "little") + FOOTER_END_BYTES
         if tail[-4:].tobytes() != b"PAR1" or length > self._size:
             msg = "it does not end as a Parquet file does"
             raise ValueError(msg)
-        return tail[-length:] if length <= len(tail) else self._fetch([(self._size - length, self._size)])[0]
+        return tail[-length:] if length <= len(tail) else self._range(self._size - length, self._size)
 
-    def _fetch(self, ranges: Sequence[tuple[int, int]]) -> Sequence[Bytes]:
-        """Return byte ranges of the file, which must lie in it."""
-        if self._mapped is not None:
-            whole = np.frombuffer(self._mapped, np.uint8)
-            return [whole[start:stop] for start, stop in ranges]
-        wanted = [span for span in ranges if span[0] < span[1]]
-        read = iter(self._files.read_ranges(self._name, wanted))
-        return [np.frombuffer(next(read) if start < stop else b"", np.uint8) for start, stop in ranges]
+    def _range(self, start: int, stop: int) -> Bytes:
+        data, places = self._fetch(np.array([[start, stop]]))
+        return data[places[0, 0] : places[0, 1]]
+
+    def _fetch(self, places: Places) -> tuple[Bytes, Places]:
+        """Return bytes that hold ranges of the file, which must lie in it, and where they are in them."""
+        if self._whole is not None:
+            return self._whole, places
+        read = self._files.read_ranges(self._name, [(start, stop) for start, stop in places.tolist() if start < stop])
+        lengths = places[:, 1] - places[:, 0]
+        stops = np.cumsum(lengths)
+        return np.frombuffer(b"".join(read), np.uint8), np.stack([stops - lengths, stops], axis=1)
 
     @property
     def _arrow(self) -> pq.ParquetFile:
@@ -124,14 +129,14 @@ class TableFile:
         """Return all columns of one row group. Raises DamagedBlock."""
         return self._read(row_group, self.schema.names)
 
-    def read_whole(self) -> pa.Table:
+    def read_shared(self) -> SharedRows:
         """Return all rows of a file of one row group, which are kept while they are few. Raises DamagedBlock."""
         if self._kept is not None:
             return self._kept
-        table = self.read_row_group(0)
-        if table.nbytes <= _KEPT_BYTES:
-            self._kept = table
-        return table
+        rows = SharedRows.of(self.read_row_group(0))
+        if rows.table.nbytes <= _KEPT_BYTES:
+            self._kept = rows
+        return rows
 
     def _read(self, row_group: int, columns: Sequence[str]) -> pa.Table:
         numbers = [leaf.number for column in columns for leaf in self._footer.leaves[column]]
@@ -144,18 +149,21 @@ class TableFile:
 
         Dictionaries hold what the rows use, in order of first use. Raises DamagedBlock.
         """
-        schema = self.schema
-        if columns is not None:
-            schema = pa.schema([field for field in schema if field.name in columns])
+        fields = [f for name, f in self._footer.fields.items() if columns is None or name in columns]
+        schema = pa.schema(fields)
         if not len(rows):
             return schema.empty_table()
-        if len(rows) <= max(_FEW_ROWS, _FEW_OF_ALL * int(self._footer.chunks[row_group, 0, ROWS])):
+        if len(rows) <= max(_FEW_ROWS, _FEW_OF_ALL * self.count(row_group)):
             try:
                 with damage_told(self._name):
-                    picked = self._rows.read(row_group, rows, schema.names)
-                return pa.Table.from_arrays(list(picked.values()), schema=schema)
+                    picked = self._rows.read(row_group, rows, [field.name for field in fields])
+                return pa.Table.from_arrays(picked, schema=schema)
             except UnknownEncodingError:
                 pass  # as a later version of the format may have
         table = self._read(row_group, schema.names)
         at = rows.astype(np.int32)
         return pa.Table.from_arrays([take_array(single_chunk(c), at) for c in table.columns], schema=schema)
+
+    def count(self, row_group: int) -> int:
+        """Return the rows of a row group."""
+        return int(self._footer.chunks[row_group, 0, ROWS])

@@ -11,8 +11,8 @@ import pyarrow as pa
 from storage.arrays import single_chunk, values
 from storage.block.presence import Presence, columns_of
 from storage.block.table_file import TableFile
-from storage.columns import REST_FIELD, SpanTables, TableName, UnitMeta, is_attribute_column
-from storage.pick import FIELDS, by_first_use, runs
+from storage.columns import NESTED_FIELDS, REST_FIELD, SPAN_FIELDS, SpanTables, TableName, UnitMeta, is_attribute_column
+from storage.pick import FIELDS, runs
 
 Rows = npt.NDArray[np.int64]
 
@@ -30,16 +30,19 @@ def take_whole(
     counts = _numbers(traces, "span_count")
     wanted = runs(firsts, counts)
     file = open_table("spans")
-    spans = file.read_rows(number, wanted, columns_of(presence, file.schema, wanted + unit.first_span))
-    spans = _replaced(_filled(spans), "trace", np.repeat(np.arange(len(rows)), counts))
+    columns = columns_of(presence, file.schema, wanted + unit.first_span) - _KNOWN
+    trace = np.repeat(np.arange(len(rows)), counts)
+    spans = _with_known(_filled(file.read_rows(number, wanted, columns)), traces, trace)
 
     def used(table: TableName, column: str) -> tuple[pa.Table, npt.NDArray[np.uint32]]:
         """Return the resources or scopes that the spans use, and their numbers."""
-        return by_first_use(_numbers(spans, column), open_table(table).read_whole(), table)
+        return open_table(table).read_shared().used(_numbers(spans, column), table)
 
     def owned(table: TableName) -> pa.Table:
         """Return the events or links of the traces, their spans numbered as in `spans`."""
         file = open_table(table)
+        if not file.count(number):
+            return pa.schema(FIELDS[table]).empty_table()
         owners = values(single_chunk(file.read_column("span", number)), np.uint32)
         starts, stops = (np.searchsorted(owners, unit.first_span + at) for at in (firsts, firsts + counts))
         part = file.read_rows(number, runs(starts, stops - starts))
@@ -57,6 +60,17 @@ def take_whole(
         links=owned("links"),
         traces=_replaced(traces, "first_span", np.cumsum(counts) - counts),
     )
+
+
+#: Columns of spans that follow from those of their traces.
+_KNOWN = frozenset({"trace_id", "trace"})
+
+
+def _with_known(spans: pa.Table, traces: pa.Table, trace: Rows) -> pa.Table:
+    """Return spans with the columns `_KNOWN`; `trace` is the trace of each."""
+    ids = single_chunk(traces.column("trace_id")).take(pa.array(trace))
+    spans = spans.add_column(0, SPAN_FIELDS[0], ids)
+    return spans.add_column(len(SPAN_FIELDS), NESTED_FIELDS[0], pa.array(trace.astype(np.uint32)))
 
 
 def _numbers(table: pa.Table, name: str) -> Rows:

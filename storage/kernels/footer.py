@@ -12,20 +12,17 @@ import numpy as np
 from numba import njit, types
 
 from storage.kernels.pages import STRUCT, next_field, read_varint, skip_field
-from storage.kernels.signatures import OUT_I64, U8, Array, returns
+from storage.kernels.signatures import OUT_I64, OUT_TABLE, TABLE, U8, Array, returns
 
 _I32, _I64, _BINARY = 5, 6, 8
 _LONG = 15
 _NO_ROWS = np.zeros((0, 0), np.int64)
-_OUT_TABLE = types.Array(types.int64, 2, "C")
 
 #: The columns of `read_elements`; a name is bytes [`NAME_START`, `NAME_STOP`) of the footer.
 TYPE, REPETITION, CHILDREN, NAME_START, NAME_STOP = 0, 1, 2, 3, 4
 #: The columns of `read_chunks`. What is not said is -1.
 CODEC, VALUES, UNCOMPRESSED, STORED, DATA, DICTIONARY, INDEX, INDEX_LENGTH, ROWS = 0, 1, 2, 3, 4, 5, 6, 7, 8
 _CHUNK_COLUMNS = 9
-#: The columns of `read_page_index`.
-PAGE_OFFSET, PAGE_LENGTH, FIRST_ROW = 0, 1, 2
 
 
 @njit(returns(types.int64, types.int64, types.int64)(U8, types.int64), cache=True, nogil=True)
@@ -82,7 +79,7 @@ def _read_element(data: Array, at: Any, out: Array) -> Any:
             at = skip_field(data, at, data.size, kind)
 
 
-@njit(_OUT_TABLE(U8), cache=True, nogil=True)
+@njit(OUT_TABLE(U8), cache=True, nogil=True)
 def read_elements(footer: Array) -> Array:
     """Return the elements of the schema, the root among them, a row each."""
     count, kind, at = _list_header(footer, _find_field(footer, 0, 2))
@@ -144,7 +141,7 @@ def _read_chunk(data: Array, at: Any, out: Array) -> Any:
             at = skip_field(data, at, data.size, kind)
 
 
-@njit(_OUT_TABLE(U8, types.int64), cache=True, nogil=True)
+@njit(OUT_TABLE(U8, types.int64), cache=True, nogil=True)
 def read_chunks(footer: Array, columns: int) -> Array:
     """Return the column chunks of all row groups, a row each, those of the first row group first.
 
@@ -168,25 +165,53 @@ def read_chunks(footer: Array, columns: int) -> Array:
     return chunks
 
 
-@njit(_OUT_TABLE(U8), cache=True, nogil=True)
-def read_page_index(data: Array) -> Array:
-    """Return the pages that an OffsetIndex lists, a row each; without rows where it cannot be read."""
-    count, kind, at = _list_header(data, _find_field(data, 0, 1))
+@njit(types.int64(U8, types.int64, OUT_TABLE), cache=True, nogil=True)
+def _read_page_index(data: Array, at: Any, pages: Array) -> Any:
+    """Read an OffsetIndex into `pages`: offset, length and first row; return how many it has, -1 for damage."""
+    count, kind, at = _list_header(data, _find_field(data, at, 1))
     if at < 0 or kind != STRUCT:
-        return _NO_ROWS.copy()
-    pages = np.zeros((count, 3), np.int64)
-    for page in range(count):
+        return np.int64(-1)
+    for page in range(min(count, pages.shape[0])):
         number = np.int64(0)
         while True:
             step, kind, at = next_field(data, at, data.size)
             if at < 0:
-                return _NO_ROWS.copy()
+                return np.int64(-1)
             if kind == 0:
                 break
             number += step
-            if number <= 3 and (kind in (_I32, _I64)):
+            if number <= 3 and kind in (_I32, _I64):
                 value, at = read_varint(data, at, data.size)
                 pages[page, number - 1] = value >> 1
             else:
                 at = skip_field(data, at, data.size, kind)
-    return pages
+    return count
+
+
+@njit(types.Array(types.int64, 3, "C")(U8, types.int64, TABLE, types.int64), cache=True, nogil=True)
+def read_page_places(data: Array, offset: Any, chunks: Array, page_rows: Any) -> Array:
+    """Return where the pages of a row group's columns lie: (columns, 1 + pages, 2), each a start and a stop.
+
+    The dictionary comes first, of no length where there is none. `data` are the OffsetIndexes, whose first byte is at
+    `offset` of the file. Without columns where they cannot be read or pages are not of `page_rows` rows.
+    """
+    count = (chunks[0, ROWS] + page_rows - 1) // page_rows
+    nothing = np.zeros((0, 0, 2), np.int64)
+    if count < 0 or count > data.size:
+        return nothing
+    places = np.zeros((chunks.shape[0], 1 + count, 2), np.int64)
+    pages = np.zeros((count, 3), np.int64)
+    for column in range(chunks.shape[0]):
+        pages[:] = -1
+        if _read_page_index(data, chunks[column, INDEX] - offset, pages) != count:
+            return nothing
+        for page in range(count):
+            if pages[page, 2] != page * page_rows:
+                return nothing
+            places[column, 1 + page, 0] = pages[page, 0]
+            places[column, 1 + page, 1] = pages[page, 0] + pages[page, 1]
+        first = pages[0, 0] if count else np.int64(0)
+        dictionary = chunks[column, DICTIONARY]
+        places[column, 0, 0] = dictionary if 0 <= dictionary < first else first
+        places[column, 0, 1] = first
+    return places

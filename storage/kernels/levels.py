@@ -15,6 +15,8 @@ from storage.kernels.pages import read_varint
 from storage.kernels.signatures import I64, OUT_I64, OUT_U8, U8, Array, returns
 
 _MAX_WIDTH = 32
+#: Levels begin with their length in bytes.
+LEVELS_PREFIX = 4
 
 
 @njit(returns(types.int64, types.int64, types.int64)(U8, types.int64, types.int64, types.int64), cache=True, nogil=True)
@@ -137,36 +139,127 @@ def pick_numbers(data: Array, at: Any, stop: Any, width: Any, places: Array, out
     return True
 
 
-@njit(types.boolean(U8, types.int64, types.int64, types.int64, OUT_U8), cache=True, nogil=True)
-def read_levels(data: Array, at: Any, stop: Any, width: Any, out: Array) -> bool:
-    """Fill `out` with the levels [at, stop), of at most 8 bits each; False where they are fewer."""
-    filled = 0
-    while filled < out.size:
-        count, at, value = _run(data, at, stop, width)
-        if at < 0:
-            return False
-        for i in range(min(count, out.size - filled)):
-            out[filled + i] = value if value >= 0 else _packed(data, at, width, i)
-        at += _size(count, width, value)
-        filled += min(count, out.size - filled)
-    return True
+@njit(types.int64(U8, types.int64), cache=True, nogil=True)
+def levels_stop(data: Array, at: Any) -> Any:
+    """Return where the levels end that begin behind their length at `at`; -1 where they are not there."""
+    if at < 0 or data.size - at < LEVELS_PREFIX:
+        return np.int64(-1)
+    size = np.int64(0)
+    for i in range(LEVELS_PREFIX):
+        size |= np.int64(data[at + i]) << (8 * i)
+    stop = at + LEVELS_PREFIX + size
+    return stop if stop <= data.size else np.int64(-1)
 
 
-@njit(types.boolean(U8, I64, OUT_I64, OUT_I64), cache=True, nogil=True)
-def find_entries(repetition: Array, rows: Array, firsts: Array, counts: Array) -> bool:
-    """Find the entries of the ascending `rows` of a list column: each row begins with a level of 0."""
+@njit(
+    returns(types.int64, types.int64)(U8, types.int64, types.boolean, types.boolean, I64, OUT_I64),
+    cache=True,
+    nogil=True,
+)
+def pick_page(data: Array, values: Any, optional: Any, coded: Any, rows: Array, out: Array) -> tuple[Any, Any]:
+    """Find the values of ascending rows of a flat column's page: which of its values they are, or their codes.
+
+    `values` says how many rows the page has. `out` is -1 for nulls. Returns where values begin and how many of the
+    rows have one; -1 for both where the page is damaged.
+    """
+    damaged = (np.int64(-1), np.int64(-1))
+    if rows.size == 0 or rows[0] < 0 or rows[rows.size - 1] >= values:
+        return damaged
+    start = np.int64(0)
+    found = np.int64(rows.size)
+    if optional:
+        start = levels_stop(data, 0)
+        if start < 0 or not find_values(data, LEVELS_PREFIX, start, rows, out):
+            return damaged
+        found = np.int64(0)
+        for place in out:
+            found += place >= 0
+    else:
+        out[:] = rows
+    if not coded or not found:
+        return start, found
+    if start >= data.size or not pick_numbers(data, start + 1, data.size, np.int64(data[start]), out, out):
+        return damaged
+    return start, found
+
+
+@njit(types.int64(U8, types.int64, I64, OUT_I64, OUT_I64), cache=True, nogil=True)
+def find_entries(data: Array, values: Any, rows: Array, firsts: Array, counts: Array) -> Any:
+    """Find the entries of strictly ascending rows of a list column's page that has `values` entries.
+
+    A row begins with a repetition level of 0. Returns where these levels end; -1 where the page is damaged.
+    """
+    stop = levels_stop(data, 0) if rows.size else np.int64(-1)
+    at = np.int64(LEVELS_PREFIX)
+    counts[:] = 0
     found = 0
     row = np.int64(-1)
-    counts[:] = 0
-    for entry in range(repetition.size):
-        if repetition[entry] == 0:
-            row += 1
-            if found < rows.size and row > rows[found]:
-                found += 1
-            if found < rows.size and row == rows[found]:
-                firsts[found] = entry
-        if row < 0:
-            return False
-        if found < rows.size and row == rows[found]:
-            counts[found] += 1
-    return rows.size == 0 or row >= rows[rows.size - 1]
+    entry = np.int64(0)
+    while entry < values and stop >= 0:
+        count, at, value = _run(data, at, stop, 1)
+        if at < 0:
+            return np.int64(-1)
+        for i in range(min(count, values - entry)):
+            level = value if value >= 0 else np.int64((data[at + (i >> 3)] >> (i & 7)) & 1)
+            if level == 0:
+                row += 1
+                if row > rows[found]:
+                    found += 1
+                    if found == rows.size:
+                        return stop
+                if row == rows[found]:
+                    firsts[found] = entry
+            if row == rows[found]:
+                counts[found] += 1
+            entry += 1
+        at += _size(count, 1, value)
+    return stop if rows.size and found == rows.size - 1 and row == rows[found] else np.int64(-1)
+
+
+@njit(
+    types.int64(U8, types.int64, types.int64, types.int64, I64, OUT_U8, OUT_I64),
+    cache=True,
+    nogil=True,
+)
+def pick_levels(data: Array, at: Any, width: Any, top: Any, entries: Array, levels: Array, places: Array) -> Any:
+    """Find the definition levels of ascending entries, and which value each is that has one (the level `top`), or -1.
+
+    The levels' length is at `at`. Returns where they end; -1 where they are damaged.
+    """
+    stop = levels_stop(data, at)
+    if stop < 0:
+        return np.int64(-1)
+    at += LEVELS_PREFIX
+    found = 0
+    first = np.int64(0)
+    before = np.int64(0)
+    while found < entries.size:
+        count, at, value = _run(data, at, stop, width)
+        if at < 0:
+            return np.int64(-1)
+        passed = np.int64(0)
+        while found < entries.size and entries[found] < first + count:
+            entry = entries[found] - first
+            if value >= 0:
+                level = value
+                place = before + (entry if value == top else 0)
+            else:
+                while passed < entry:
+                    before += _packed(data, at, width, passed) == top
+                    passed += 1
+                level = _packed(data, at, width, entry)
+                place = before
+            levels[found] = level
+            places[found] = place if level == top else -1
+            found += 1
+        if found == entries.size:
+            break
+        if value >= 0:
+            before += count if value == top else 0
+        else:
+            while passed < count:
+                before += _packed(data, at, width, passed) == top
+                passed += 1
+        first += count
+        at += _size(count, width, value)
+    return stop

@@ -1,4 +1,4 @@
-"""Finding the pages of Parquet column chunks: just enough of Thrift's compact protocol to read page headers.
+"""Headers of Parquet pages: just enough of Thrift's compact protocol to read them and to pass over the rest.
 
 Nothing is read outside `[at, stop)` of the data; what makes no sense there is told by a place of -1.
 """
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import njit, types
 
-from storage.kernels.signatures import I64, OUT_I64, U8, Array, returns
+from storage.kernels.signatures import OUT_I64, OUT_TABLE, TABLE, U8, Array, returns
 
 #: Thrift's types; a field's boolean value is its type. Structs are the only ones that hold fields.
 _TRUE, _FALSE, _BYTE, _I64, _DOUBLE, _BINARY, LIST, _SET, STRUCT = 1, 2, 3, 6, 7, 8, 9, 10, 12
@@ -20,9 +20,6 @@ _FIELDS = -1
 DATA_PAGE, DICTIONARY_PAGE = 0, 2
 #: The columns of a page header: the place behind it, the page's type, its sizes, values, their encoding, its checksum.
 BEHIND, PAGE_TYPE, PAGE_UNCOMPRESSED, PAGE_STORED, PAGE_VALUES, PAGE_ENCODING, CRC = 0, 1, 2, 3, 4, 5, 6
-
-#: The columns of what `find_pages` returns.
-OFFSET, LENGTH, UNCOMPRESSED, VALUES = 0, 1, 2, 3
 
 
 @njit(returns(types.int64, types.int64)(U8, types.int64, types.int64), cache=True, nogil=True)
@@ -118,7 +115,7 @@ def next_field(data: Array, at: Any, stop: Any) -> tuple[Any, Any, Any]:
 
 
 @njit(OUT_I64(U8, types.int64, types.int64), cache=True, nogil=True)
-def read_page_header(data: Array, at: Any, stop: Any) -> Array:
+def _read_page_header(data: Array, at: Any, stop: Any) -> Array:
     """Return what a page header says: the columns `BEHIND` to `CRC`, -1 where there is nothing that makes sense."""
     header = np.full(7, np.int64(-1))
     number = np.int64(0)
@@ -154,41 +151,14 @@ def read_page_header(data: Array, at: Any, stop: Any) -> Array:
             at = skip_field(data, at, stop, kind)
 
 
-@njit(types.int64(U8, types.int64, types.int64, I64, types.int64, OUT_I64), cache=True, nogil=True)
-def find_pages(data: Array, at: int, stop: int, wanted: Array, count: int, out: Array) -> int:
-    """Find the dictionary page and the data pages `wanted` (ascending) of a column chunk that has `count` data pages.
+@njit(OUT_TABLE(U8, TABLE), cache=True, nogil=True)
+def read_page_headers(data: Array, places: Array) -> Array:
+    """Return the headers of pages that lie in [start, stop) of the data, a row each columns `BEHIND` to `CRC`.
 
-    Fills a row of `out` (columns `OFFSET`, `LENGTH` with the header, `UNCOMPRESSED` with the header, `VALUES`) for the
-    dictionary page, all 0 where there is none, and for each wanted page. Returns 0, or -1 where the chunk does not
-    hold exactly `count` data pages of one encoding.
+    Places must lie in the data; those of no length have no header.
     """
-    out[:] = 0
-    page = 0
-    found = 0
-    encoding = np.int64(-1)
-    while at < stop:
-        header = read_page_header(data, at, stop)
-        behind = header[0]
-        kind, uncompressed, stored, values = header[1], header[2], header[3], header[4]
-        if behind < 0 or uncompressed < 0 or stored < 0 or stored > stop - behind:
-            return -1
-        row = -1
-        if kind == DICTIONARY_PAGE and page == 0:
-            row = 0
-        elif kind == DATA_PAGE:
-            if page > 0 and header[5] != encoding:
-                return -1
-            encoding = header[5]
-            if found < wanted.size and wanted[found] == page:
-                found += 1
-                row = found
-            page += 1
-        else:
-            return -1
-        if row >= 0:
-            out[4 * row + OFFSET] = at
-            out[4 * row + LENGTH] = behind + stored - at
-            out[4 * row + UNCOMPRESSED] = behind - at + uncompressed
-            out[4 * row + VALUES] = values
-        at = behind + stored
-    return 0 if at == stop and page == count and found == wanted.size else -1
+    headers = np.full((places.shape[0], 7), np.int64(-1))
+    for i in range(places.shape[0]):
+        if places[i, 0] < places[i, 1]:
+            headers[i] = _read_page_header(data, places[i, 0], places[i, 1])
+    return headers

@@ -12,11 +12,12 @@ import numpy as np
 from numba import njit, types
 
 from storage.kernels.pages import read_varint
-from storage.kernels.signatures import I64, OUT_I32, OUT_I64, OUT_U8, U8, Array
+from storage.kernels.signatures import I64, OUT_I32, OUT_I64, OUT_U8, U8, Array, returns
 
 _PREFIX = 4
 _FEW = 64
 _MAX_BLOCK = 1 << 16
+_MAX_TEXT = (1 << 31) - 1
 
 
 @njit(types.boolean(U8, types.int64, types.int64, I64, OUT_U8), cache=True, nogil=True)
@@ -127,7 +128,7 @@ def pick_differences(data: Array, at: Any, places: Array, out: Array) -> bool:
 
 
 @njit(types.int64(U8, types.int64, OUT_I64), cache=True, nogil=True)
-def find_strings(data: Array, at: Any, places: Array) -> int:
+def _find_strings(data: Array, at: Any, places: Array) -> int:
     """Fill `places` with where strings' lengths stand, the first at `at`, the last entry where they end.
 
     Returns how many strings were found, fewer than asked for where the data ends.
@@ -147,7 +148,7 @@ def find_strings(data: Array, at: Any, places: Array) -> int:
 
 
 @njit(types.int64(I64, I64, OUT_I64), cache=True, nogil=True)
-def measure_strings(places: Array, wanted: Array, lengths: Array) -> int:
+def _measure_strings(places: Array, wanted: Array, lengths: Array) -> int:
     """Fill `lengths` with those of the wanted strings (0 for -1); return their sum, -1 where one is not there."""
     total = 0
     for i in range(wanted.size):
@@ -160,8 +161,8 @@ def measure_strings(places: Array, wanted: Array, lengths: Array) -> int:
 
 
 @njit(types.void(U8, I64, I64, OUT_I32, OUT_U8), cache=True, nogil=True)
-def copy_strings(data: Array, places: Array, wanted: Array, starts: Array, text: Array) -> None:
-    """Copy the wanted strings (-1: empty) behind each other; `measure_strings` has said that they are there."""
+def _copy_strings(data: Array, places: Array, wanted: Array, starts: Array, text: Array) -> None:
+    """Copy the wanted strings (-1: empty) behind each other; `_measure_strings` has said that they are there."""
     at = 0
     starts[0] = 0
     for i in range(wanted.size):
@@ -174,7 +175,7 @@ def copy_strings(data: Array, places: Array, wanted: Array, starts: Array, text:
 
 
 @njit(types.int64(I64, types.int64, OUT_I32, OUT_I64), cache=True, nogil=True)
-def renumber(codes: Array, size: Any, out: Array, used: Array) -> int:
+def _renumber(codes: Array, size: Any, out: Array, used: Array) -> Any:
     """Number codes by first use (-1 becomes 0); fill `used` with them and return how many there are.
 
     -1 where a code is not below `size`. Few codes are looked for among those before, so that the size costs nothing.
@@ -200,3 +201,32 @@ def renumber(codes: Array, size: Any, out: Array, used: Array) -> int:
             count += 1
         out[i] = place
     return count
+
+
+@njit(returns(OUT_I32, OUT_U8)(U8, types.int64, I64), cache=True, nogil=True)
+def pick_strings(data: Array, at: Any, wanted: Array) -> tuple[Array, Array]:
+    """Return the wanted strings (-1: empty) of those that stand one after another from `at` on: starts and text.
+
+    Starts are empty where one is not there, or all are longer than 2 GiB.
+    """
+    last = wanted.max() if wanted.size else np.int64(-1)
+    places = np.empty(min(last, data.size) + 2, np.int64)
+    known = _find_strings(data, at, places) == places.size - 1 and last <= data.size
+    lengths = np.empty(wanted.size, np.int64)
+    size = _measure_strings(places, wanted, lengths) if known else -1
+    if size < 0 or size > _MAX_TEXT:
+        return np.empty(0, np.int32), np.empty(0, np.uint8)
+    starts = np.empty(wanted.size + 1, np.int32)
+    text = np.empty(size, np.uint8)
+    _copy_strings(data, places, wanted, starts, text)
+    return starts, text
+
+
+@njit(returns(OUT_I32, OUT_U8)(U8, types.int64, I64, OUT_I32), cache=True, nogil=True)
+def pick_coded(data: Array, size: Any, codes: Array, out: Array) -> tuple[Array, Array]:
+    """Return the strings of a dictionary of `size` that codes (-1: null) use, by first use; `out` numbers them."""
+    used = np.empty(codes.size, np.int64)
+    count = _renumber(codes, size, out, used)
+    if count < 0:
+        return np.empty(0, np.int32), np.empty(0, np.uint8)
+    return pick_strings(data, 0, used[:count])

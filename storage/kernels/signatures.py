@@ -19,12 +19,14 @@ U64 = types.Array(types.uint64, 1, "C", readonly=True)
 I32 = types.Array(types.int32, 1, "C", readonly=True)
 I64 = types.Array(types.int64, 1, "C", readonly=True)
 BOOL = types.Array(types.boolean, 1, "C", readonly=True)
+TABLE = types.Array(types.int64, 2, "C", readonly=True)
 
 OUT_U8 = types.Array(types.uint8, 1, "C")
 OUT_U32 = types.Array(types.uint32, 1, "C")
 OUT_I32 = types.Array(types.int32, 1, "C")
 OUT_I64 = types.Array(types.int64, 1, "C")
 OUT_BOOL = types.Array(types.boolean, 1, "C")
+OUT_TABLE = types.Array(types.int64, 2, "C")
 
 
 def returns(*parts: types.Type) -> types.Type:
