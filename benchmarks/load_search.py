@@ -1,7 +1,8 @@
 """Many clients at once: mixed questions to a server under load, what it refuses, how long it takes, what memory.
 
 `python -m benchmarks.load_search --seconds 60 --clients 32` starts a server on free ports with a made-up shop's spans,
-or takes `--url` of one that runs. Ends with status 1 where an answer is neither 200 nor 429.
+or takes `--url` of one that runs. Ends with status 1 where an answer is neither 200 nor 429, or where the server it
+started took more memory for the questions than the configuration gives to them.
 """
 
 from __future__ import annotations
@@ -14,8 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -29,7 +29,15 @@ from tests.serving import ServerProcess
 SPANS = 200_000
 END_NS = 1_767_229_200 * 10**9
 HOUR_NS = 3_600 * 10**9
+#: What queries may decode at a time, and what is kept of it.
+SCAN_BYTES = CACHE_BYTES = 128 << 20
+CONFIGURATION = f"querier:\n  scan_memory_bytes: {SCAN_BYTES}\n  column_cache_bytes: {CACHE_BYTES}\n"
+#: Beside what is budgeted: threads, answers on their way to 32 clients, what the allocator has not given back.
+SLACK_BYTES = 128 << 20
 WINDOW = {"start": str(END_NS // 10**9 - 3600), "end": str(END_NS // 10**9)}
+
+#: Answered, or refused because too many wait.
+GOOD = frozenset({200, 429})
 
 Rows = list[tuple[str, float, str]]
 
@@ -87,37 +95,70 @@ async def alone(url: str, path: str, times: int = 200) -> list[float]:
     return taken
 
 
-def main(clients: int = 32, seconds: float = 10.0, spans: int = SPANS, url: str = "") -> Rows:
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a server under load did; the bytes are 0 for a server that runs elsewhere."""
+
+    load: Load
+    quiet: Sequence[float]
+    seconds: float
+    before_bytes: int = 0
+    peak_bytes: int = 0
+
+    @property
+    def failures(self) -> list[str]:
+        """What should not have been."""
+        refused = [
+            f"{n} answers with status {status}" for status, n in self.load.statuses.items() if status not in GOOD
+        ]
+        grown = self.peak_bytes - self.before_bytes
+        is_over = grown > SCAN_BYTES + CACHE_BYTES + SLACK_BYTES
+        return [*refused, *([f"{grown >> 20} MiB taken beyond what the server had before"] if is_over else [])]
+
+    def rows(self) -> Iterator[tuple[str, float, str]]:
+        """Yield what to print in a summary."""
+        every = [taken for of_path in self.load.seconds.values() for taken in of_path]
+        yield "absent attribute over HTTP, one client: median", 1000 * float(np.median(self.quiet)), "ms"
+        yield "answers", len(every) / self.seconds, "per second"
+        for name, share in (("median", 50), ("p99", 99)):
+            yield f"answers: {name}", 1000 * float(np.percentile(every, share)), "ms"
+        for status, count in sorted(self.load.statuses.items()):
+            yield f"answers with status {status}", count, ""
+        if self.peak_bytes:
+            yield "memory of the server before", self.before_bytes / 2**20, "MiB"
+            yield "memory of the server at most", self.peak_bytes / 2**20, "MiB"
+
+
+def put_under_load(clients: int, seconds: float, spans: int, url: str = "") -> Outcome:
     """Start a server where none is named, and put it under load."""
-    with ExitStack() as stack:
-        pid = 0
-        if not url:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            server = stack.enter_context(ServerProcess(folder / "data"))
+    if url:
+        return _asked(url, clients, seconds)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        configuration = folder / "tempo.yaml"
+        configuration.write_text(CONFIGURATION)
+        with ServerProcess(folder / "data", "--config", str(configuration)) as server:
             server.load(generate(spans, end_ns=END_NS, span_of_time_ns=HOUR_NS))
             server.flush()
-            url, pid = server.url, server.pid
-        absent = f"/api/search?{urlencode({**WINDOW, 'q': '{ span.nothing = 1 }'})}"
-        quiet = asyncio.run(alone(url, absent))
-        load = asyncio.run(run(url, clients, seconds))
-        return list(_rows(load, quiet, seconds, pid))
+            before = _bytes_of(server.pid, "VmHWM")  # what taking in spans took is the server's own to keep
+            asked = _asked(server.url, clients, seconds)
+            return replace(asked, before_bytes=before, peak_bytes=_bytes_of(server.pid, "VmHWM"))
 
 
-def _rows(load: Load, quiet: Sequence[float], seconds: float, pid: int) -> Iterator[tuple[str, float, str]]:
-    every = [taken for of_path in load.seconds.values() for taken in of_path]
-    yield "absent attribute over HTTP, one client: median", 1000 * float(np.median(quiet)), "ms"
-    yield "answers", len(every) / seconds, "per second"
-    for name, share in (("median", 50), ("p99", 99)):
-        yield f"answers: {name}", 1000 * float(np.percentile(every, share)), "ms"
-    for status, count in sorted(load.statuses.items()):
-        yield f"answers with status {status}", count, ""
-    if pid:
-        yield "peak memory of the server", _peak_kib(pid) / 1024, "MiB"
+def _asked(url: str, clients: int, seconds: float) -> Outcome:
+    absent = f"/api/search?{urlencode({**WINDOW, 'q': '{ span.nothing = 1 }'})}"
+    quiet = asyncio.run(alone(url, absent))
+    return Outcome(asyncio.run(run(url, clients, seconds)), quiet, seconds)
 
 
-def _peak_kib(pid: int) -> int:
+def _bytes_of(pid: int, field_name: str) -> int:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+    return next(int(line.split()[1]) for line in lines if line.startswith(field_name)) << 10
+
+
+def main(clients: int = 32, seconds: float = 10.0, spans: int = SPANS, url: str = "") -> Rows:
+    """Put a server under load and return what to print."""
+    return list(put_under_load(clients, seconds, spans, url).rows())
 
 
 def _print() -> None:
@@ -127,11 +168,11 @@ def _print() -> None:
     parser.add_argument("--spans", type=int, default=SPANS)
     parser.add_argument("--url", default="")
     asked = parser.parse_args()
-    rows = main(asked.clients, asked.seconds, asked.spans, asked.url)
-    for what, value, unit in rows:
+    outcome = put_under_load(asked.clients, asked.seconds, asked.spans, asked.url)
+    for what, value, unit in outcome.rows():
         print(f"{what:50} {value:12,.2f} {unit}")
-    if any(what.startswith("answers with status") and what[-3:] not in {"200", "429"} for what, _, _ in rows):
-        sys.exit(1)
+    if outcome.failures:
+        sys.exit("; ".join(outcome.failures))
 
 
 if __name__ == "__main__":
