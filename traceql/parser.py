@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache, lru_cache
 from importlib.resources import files
+from pathlib import Path
 
 from lark import Lark
 from lark.exceptions import UnexpectedToken
@@ -23,10 +25,16 @@ MAX_DEPTH = 128
 MOST_REMEMBERED = 4_096
 
 
+#: Where the tables of the parser are kept, as Python keeps what it compiled; those that do not fit are made anew.
+TABLES = Path(__file__).with_name("__pycache__") / "grammar.tables"
+
+
 @cache
 def grammar() -> Lark:
-    """The parser, built on first use."""
+    """The parser, loaded on first use: to build it takes half a second."""
     text = files("traceql").joinpath("grammar.lark").read_text(encoding="utf-8")
+    with suppress(OSError):  # in a folder that is not ours it is built each time
+        TABLES.parent.mkdir(exist_ok=True)
     return Lark(
         text,
         parser="lalr",
@@ -35,6 +43,7 @@ def grammar() -> Lark:
         transformer=Builder(),
         lexer_callbacks=CALLBACKS,
         maybe_placeholders=True,
+        cache=str(TABLES),
     )
 
 

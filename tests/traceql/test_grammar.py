@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 from importlib.resources import files
+from pathlib import Path
 
+import lark.lark
 import pytest
 from lark import Lark
 
-from traceql import parse
+from traceql import parse, parser
 from traceql.builder import Builder
 from traceql.lexing import CALLBACKS
 from traceql.parser import grammar
@@ -41,3 +43,25 @@ def test_every_lexer_callback_has_a_terminal() -> None:
 def test_the_grammar_is_built_once() -> None:
     parse("{ }")
     assert grammar() is grammar()
+
+
+def test_tables_are_built_once_and_again_where_they_are_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables, query = tmp_path / "cache" / "grammar.tables", "{ .a = 1 } | by(name) | count() > 2"
+    monkeypatch.setattr(parser, "TABLES", tables)
+    built = grammar.__wrapped__()
+    whole = tables.read_bytes()
+
+    def is_loaded() -> bool:
+        with monkeypatch.context() as only_load:
+            only_load.setattr(lark.lark, "load_grammar", None)  # which builds
+            loaded = grammar.__wrapped__()
+        names = [[one.name for one in of.terminals] for of in (built, loaded)]  # errors name them in this order
+        return names[0] == names[1] and loaded.parse(query) == parse(query)
+
+    assert is_loaded()
+    for damaged in (b"", whole[:-100], whole[:70] + bytes(1000)):
+        tables.write_bytes(damaged)
+        assert grammar.__wrapped__().parse(query) == parse(query)
+        assert is_loaded()
