@@ -16,7 +16,9 @@ from traceql.matchers import matchers_of
 from traceql.parser import MAX_DEPTH
 
 SIZE = 128 * 1024  # the longest query that a server takes
-SMALL = 8 * 1024
+SMALL = 4 * 1024
+DEEP = 2_000  # deeper than Python recurses
+DEEPEST = 10_000
 
 
 def use(query: Query) -> None:
@@ -36,7 +38,9 @@ def filled(begin: str, piece: str, end: str, size: int) -> str:
     return begin + piece * ((size - len(begin) - len(end)) // len(piece)) + end
 
 
-@pytest.mark.parametrize(("op", "length"), [("||", 3_000), ("&&", 1_000)])
+@pytest.mark.parametrize(
+    ("op", "length"), [("||", 1_000), ("&&", 1_000), pytest.param("||", 3_000, marks=pytest.mark.slow)]
+)
 def test_a_long_chain_is_one_node(op: str, length: int) -> None:
     query = parse("{ " + f" {op} ".join(f".a{number} = {number}" for number in range(length)) + " }")
     match query.root:
@@ -48,11 +52,11 @@ def test_a_long_chain_is_one_node(op: str, length: int) -> None:
 
 
 def test_a_long_chain_of_spansets_is_one_node() -> None:
-    query = parse(" && ".join(["{ .a }"] * 2_000))
+    query = parse(" && ".join(["{ .a }"] * 1_000))
     assert isinstance(query.root, Pipeline)
     (chain,) = query.root.stages
     assert isinstance(chain, SpansetChain)
-    assert len(chain.operands) == 2_000
+    assert len(chain.operands) == 1_000
     use(query)
 
 
@@ -65,25 +69,31 @@ def test_a_long_pipeline_is_one_node() -> None:
     [("{ ", ".a", " }"), ("", "{ .a }", ""), ("{ } | ", "count()", " > 1"), ("{ } | avg(", ".a", ") > 1")],
 )
 def test_parentheses_may_nest_as_they_like(begin: str, inside: str, end: str) -> None:
-    assert parse(begin + "(" * 10_000 + inside + ")" * 10_000 + end) == parse(begin + inside + end)
+    assert parse(begin + "(" * DEEP + inside + ")" * DEEP + end) == parse(begin + inside + end)
+
+
+def deep_texts(depth: int) -> list[str]:
+    """Texts of about that depth, each deep in another way."""
+    half = depth // 2
+    return [
+        "{ " + "!" * depth + ".a }",
+        "{ " + "-" * depth + ".a = 1 }",
+        "{ .a" + " + 1" * depth + " = 1 }",
+        "{ .a" + " ^ 1" * depth + " = 1 }",
+        "{ .a" + " = true" * depth + " }",
+        "{ .a" + " && .b || .c" * half + " }",
+        "{ " + "(.a && " * half + ".b" + ")" * half + " }",
+        "{ }" + " >> { }" * depth,
+        "{ }" + " && { } || { }" * half,
+        "(" * half + "{ }" + " | count() > 1) && { }" * half,
+        "{ } | count()" + " + 1" * depth + " > 1",
+        "(" * half + "{ } | rate()" + ") + ({ } | rate())" * half,
+    ]
 
 
 @pytest.mark.parametrize(
     "text",
-    [
-        "{ " + "!" * 10_000 + ".a }",
-        "{ " + "-" * 10_000 + ".a = 1 }",
-        "{ .a" + " + 1" * 10_000 + " = 1 }",
-        "{ .a" + " ^ 1" * 10_000 + " = 1 }",
-        "{ .a" + " = true" * 10_000 + " }",
-        "{ .a" + " && .b || .c" * 5_000 + " }",
-        "{ " + "(.a && " * 5_000 + ".b" + ")" * 5_000 + " }",
-        "{ }" + " >> { }" * 10_000,
-        "{ }" + " && { } || { }" * 5_000,
-        "(" * 5_000 + "{ }" + " | count() > 1) && { }" * 5_000,
-        "{ } | count()" + " + 1" * 10_000 + " > 1",
-        "(" * 3_000 + "{ } | rate()" + ") + ({ } | rate())" * 3_000,
-    ],
+    [*deep_texts(DEEP), *(pytest.param(text, marks=pytest.mark.slow) for text in deep_texts(DEEPEST))],
     ids=lambda text: text[:24],
 )
 def test_deep_trees_are_refused(text: str) -> None:
@@ -174,7 +184,7 @@ def test_any_repeated_piece_is_refused_or_parsed(piece: str, size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "pattern", ["(" * 5_000 + ")" * 5_000, "a" * 100_000, "(a*)*" * 500, "[" * 5_000, "(?i)" * 500 + "a", "a|" * 20_000]
+    "pattern", ["(" * 5_000 + ")" * 5_000, "a" * 20_000, "(a*)*" * 500, "[" * 5_000, "(?i)" * 500 + "a", "a|" * 5_000]
 )
 def test_any_regex_is_judged(pattern: str) -> None:
     validate(parse("{ name =~ `" + pattern + "` }"))
