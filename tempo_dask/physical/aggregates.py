@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from storage.columns import Column
-from tempo_dask.kernels.aggregates import Reduced, reduce_by_group
+from tempo_dask.kernels.aggregates import Reduced
 from tempo_dask.physical.operands import scalars, values_in
 from tempo_dask.physical.spansets import Spansets, UnitScan
 from tempo_dask.physical.values import Part, Values
@@ -34,7 +34,7 @@ def aggregate(node: Aggregate, spansets: Spansets, scan: UnitScan) -> Values:
 
 def _reduced(part: Part, spansets: Spansets) -> Reduced:
     mask = spansets.mask if part.column.valid is None else spansets.mask & part.column.valid
-    return reduce_by_group(part.column.data, mask, spansets.sets.numbers, len(spansets.sets.traces))
+    return spansets.sets.reduce(part.column.data, mask)
 
 
 def _parts(function: AggregateFunction, by_type: Mapping[StaticType, Reduced]) -> list[Part]:

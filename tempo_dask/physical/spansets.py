@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from tempo_dask.kernels.aggregates import Reduced, reduce_by_group, reduce_runs
 from tempo_dask.kernels.predicates import Mask, look_up
 from tempo_dask.kernels.traces import count_matches, spread
 from tempo_dask.physical.binder import Binder
@@ -51,6 +52,10 @@ class Sets(Protocol):
         """Return how many spans of each set match."""
         ...
 
+    def reduce(self, values: npt.NDArray[Any], mask: Mask) -> Reduced:
+        """Reduce the numbers of the matching spans of each set."""
+        ...
+
     def spread(self, kept: Mask) -> Mask:
         """Return for each span what `kept` says of its set."""
         ...
@@ -76,6 +81,10 @@ class TraceSets(Sets):
         """Return how many spans of each trace match: they stand together, so none is looked up."""
         return count_matches(mask, self.reader.offsets)
 
+    def reduce(self, values: npt.NDArray[Any], mask: Mask) -> Reduced:
+        """Reduce the numbers of the matching spans of each trace."""
+        return reduce_runs(values, mask, self.reader.offsets)
+
     def spread(self, kept: Mask) -> Mask:
         """Return for each span what `kept` says of its trace."""
         return spread(kept, self.reader.offsets)
@@ -91,6 +100,10 @@ class GroupSets(Sets):
     def counts(self, mask: Mask) -> Counts:
         """Return how many spans of each set match."""
         return np.bincount(self.numbers[mask.view(np.bool_)], minlength=len(self.traces))
+
+    def reduce(self, values: npt.NDArray[Any], mask: Mask) -> Reduced:
+        """Reduce the numbers of the matching spans of each set."""
+        return reduce_by_group(values, mask, self.numbers, len(self.traces))
 
     def spread(self, kept: Mask) -> Mask:
         """Return for each span what `kept` says of its set."""

@@ -23,4 +23,6 @@ def _scalar_filter(stage: ScalarFilter, spansets: Spansets, scan: UnitScan) -> S
     results = aggregate(stage.lhs, spansets, scan)
     held = compare_with_constant(stage.op, results, Constant(stage.rhs.type, stage.rhs.value))
     attribute = SetResult(shown(stage.lhs), results)
-    return replace(spansets, attributes=(*spansets.attributes, attribute)).only_sets(held & spansets.occupied)
+    if stage.lhs.operand is None:  # a count holds of sets without spans too; what has a value has spans
+        held = held & spansets.occupied
+    return replace(spansets, attributes=(*spansets.attributes, attribute)).only_sets(held)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tempo_dask.kernels.aggregates import reduce_by_group
+from tempo_dask.kernels.aggregates import reduce_by_group, reduce_runs
 from tempo_dask.kernels.predicates import any_in_list, any_of_owner, between, look_up
 from tempo_dask.kernels.series import count_cells, smallest_hashes, steps_of, take_codes
 from tempo_dask.kernels.traces import count_matches, newest_matches, spread
@@ -104,6 +104,16 @@ def _reduce(values: Any, mask: Any, groups: Any, count: int) -> Any:
     return np.bincount(groups[kept], minlength=count), sums, least, greatest
 
 
+def _reduce_runs(values: Any, mask: Any, offsets: Any) -> Any:
+    groups = np.repeat(np.arange(len(offsets) - 1, dtype=np.uint32), np.diff(offsets))
+    return _reduce(values, mask, groups, len(offsets) - 1)
+
+
+def _reduced_runs(*arguments: Any) -> Any:
+    found = reduce_runs(*arguments)
+    return found.counts, found.sums, found.least, found.greatest
+
+
 def _reduced(*arguments: Any) -> Any:
     found = reduce_by_group(*arguments)
     return found.counts, found.sums, found.least, found.greatest
@@ -176,5 +186,17 @@ TWINS = (
         _reduced,
         _reduce,
         lambda rng, n: (rng.integers(-9, 9, n) / 4, _mask(rng, n), rng.integers(0, 7, n).astype(np.uint32), 7),
+    ),
+    Twin(
+        "reduce runs of int64",
+        _reduced_runs,
+        _reduce_runs,
+        lambda rng, n: (rng.integers(-9, 9, n), _mask(rng, n), _offsets(rng, n)),
+    ),
+    Twin(
+        "reduce runs of float64",
+        _reduced_runs,
+        _reduce_runs,
+        lambda rng, n: (rng.integers(-9, 9, n) / 4, _mask(rng, n), _offsets(rng, n)),
     ),
 )
