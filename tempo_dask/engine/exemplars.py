@@ -20,11 +20,13 @@ ByLabels = Mapping[LabelSet, Sequence[Exemplar]]
 def answered_exemplars(chosen: Candidates, found: ShownExemplars, series: TimeSeries) -> ByLabels:
     """Return the exemplars of each label set, in order of time; their value is what the span itself has."""
     by_labels: dict[LabelSet, list[Exemplar]] = {}
-    known = {attribute for span in found.values() for attribute, _ in span.attributes}
-    names = {attribute: shown(attribute) for attribute in known}
+    names: dict[int, str] = {}  # by id: few attributes stand in many spans, and to hash one takes as long as to show it
     for candidate in chosen:
         span = found[candidate.place]
-        pairs = ((names[attribute], value) for attribute, value in span.attributes)
+        for attribute, _ in span.attributes:
+            if id(attribute) not in names:
+                names[id(attribute)] = shown(attribute)
+        pairs = ((names[id(attribute)], value) for attribute, value in span.attributes)
         labels = (("trace:id", span.trace_id.hex().lstrip("0")), *pairs)
         exemplar = Exemplar(labels, _value(span, series.aggregate.operand), candidate.start_ns)
         by_labels.setdefault(candidate.labels, []).append(exemplar)
@@ -33,7 +35,7 @@ def answered_exemplars(chosen: Candidates, found: ShownExemplars, series: TimeSe
 
 def _value(span: ShownExemplar, operand: AttributeReference | None) -> float:
     """Return the number that the operand has, the span's duration in seconds where it has none."""
-    for attribute, value in span.attributes:
+    for attribute, value in span.attributes if operand is not None else ():
         if attribute == operand and isinstance(value, int | float):
             return float(value)
     return span.duration_ns / _NS_PER_S

@@ -26,32 +26,42 @@ ANSWER_NUMBERS = 16 << 20
 class Cells:
     """Cells of each label set that occurs.
 
-    Dense (`keys` is None) planes are (groups, steps, *bins). Sparse ones are (cells, *bins) of the cells that count
-    something, and `keys` tells which these are: group times steps plus step, ascending.
+    Dense (`keys` is None) planes are (groups, some steps, *bins), of which `first` is the first: all others are empty.
+    Sparse ones are (cells, *bins) of the cells that count something, and `keys` tells which these are: group times
+    steps plus step, ascending.
     """
 
     labels: tuple[LabelSet, ...] = ()
     planes: Planes = ()
     keys: Keys | None = None
     is_cut: bool = False  # whether groups were left out
+    first: int = 0
 
     def dense(self, function: MetricFunction, steps: int) -> Planes:
         """Return planes (groups, steps, *bins)."""
-        if self.keys is None:
+        if self.keys is None and self.width == steps:
             return self.planes
         found = tuple(plane.of(len(self.labels), steps) for plane in function.planes)
+        if self.keys is None:
+            for whole, cells in zip(found, self.planes, strict=True):
+                whole[:, self.first : self.first + self.width] = cells
+            return found
         for whole, cells in zip(found, self.planes, strict=True):
             whole.reshape(-1, *whole.shape[2:])[self.keys] = cells
         return found
 
-    def sparse(self) -> tuple[Keys, Planes]:
+    @property
+    def width(self) -> int:
+        """How many steps dense planes hold."""
+        return self.planes[0].shape[1] if self.planes else 0
+
+    def sparse(self, steps: int) -> tuple[Keys, Planes]:
         """Return keys and cells of those that count something."""
         if self.keys is not None:
             return self.keys, self.planes
-        flat = tuple(plane.reshape(-1, *plane.shape[2:]) for plane in self.planes)
-        counts = flat[-1].reshape(len(flat[-1]), -1).any(axis=1)
-        keys = np.flatnonzero(counts)
-        return keys, tuple(plane[keys] for plane in flat)
+        counts = self.planes[-1].reshape(len(self.labels), self.width, -1).any(axis=2)
+        groups, columns = np.nonzero(counts)
+        return groups * steps + columns + self.first, tuple(plane[groups, columns] for plane in self.planes)
 
 
 def filled(function: MetricFunction, spans: Spans, values: Values | None) -> Cells:
@@ -99,7 +109,7 @@ def join_cells(function: MetricFunction, parts: Sequence[Cells], steps: int) -> 
 
 def _moved(part: Cells, places: Keys, steps: int) -> tuple[Keys, Planes]:
     """Return the sparse cells of a part under the groups of the whole."""
-    keys, planes = part.sparse()
+    keys, planes = part.sparse(steps)
     return places[keys // steps] * steps + keys % steps, planes
 
 
@@ -108,7 +118,8 @@ def _join_dense(
 ) -> Planes:
     joined = tuple(plane.of(*shape) for plane in function.planes)
     for part, rows in zip(parts, places, strict=True):
-        _join_into(function, joined, rows, part.planes)
+        some = tuple(plane[:, part.first : part.first + part.width] for plane in joined)
+        _join_into(function, some, rows, part.planes)
     return joined
 
 

@@ -18,7 +18,6 @@ from storage.cubes import Cube
 from tempo_dask.physical.cells import Cells
 from tempo_dask.physical.exemplars import FineCandidates
 from tempo_dask.physical.groups import Label, LabelSet
-from tempo_dask.physical.metric_functions import metric_function
 from tempo_dask.physical.unit_runs import UnitRun
 from tempo_dask.plan.nodes import Plan, TimeRange, TimeSeries
 from traceql.types import StaticType
@@ -47,7 +46,11 @@ class FoundSeries:
         if self.cells.keys is not None:
             return None
         planes = {f"plane-{number}": plane for number, plane in enumerate(self.cells.planes)}
-        note = {"labels": _texts(self.cells.labels), "exemplars": _texts(self.candidates.labels)}
+        note = {
+            "labels": _texts(self.cells.labels),
+            "exemplars": _texts(self.candidates.labels),
+            "first": self.cells.first,
+        }
         return Cube({**planes, _CHOSEN: np.stack(self.candidates.columns)}, json.dumps(note))
 
     @classmethod
@@ -57,7 +60,7 @@ class FoundSeries:
         planes = tuple(arrays[f"plane-{number}"] for number in range(len(arrays) - 1))
         slots, hashes, starts, codes, rows = arrays[_CHOSEN]
         fine = FineCandidates(slots, hashes, starts, codes, rows, _labels(note["exemplars"]))
-        return cls(Cells(_labels(note["labels"]), planes), fine)
+        return cls(Cells(_labels(note["labels"]), planes, first=note.get("first", 0)), fine)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,7 @@ def cut(whole: FoundSeries, covered: CubeWindow, window: TimeRange, series: Time
         fine = fine.moved(offset * per_step, series.step_count * per_step)
     found = whole.cells
     dense = found.keys is None
-    cells = _cells(found, offset, series) if dense else _sparse(found, covered, offset, series)
+    cells = _cells(found, offset + found.first, series) if dense else _sparse(found, covered, offset, series)
     return FoundSeries(cells, fine)
 
 
@@ -126,21 +129,19 @@ def _sparse(found: Cells, covered: CubeWindow, offset: int, series: TimeSeries) 
 
 
 def _cells(dense: Cells, offset: int, series: TimeSeries) -> Cells:
-    """Return planes over the steps of the window: `offset` is the step of the first of theirs."""
+    """Return planes over steps of the window: `offset` is the step of the first of theirs."""
     labels, planes = dense.labels, dense.planes
     if not labels:
         return Cells()
-    count = planes[0].shape[1]
-    first, stop = max(-offset, 0), min(count, series.step_count - offset)
+    first, stop = max(-offset, 0), min(dense.width, series.step_count - offset)
     if first >= stop:
         return Cells()
     used = np.flatnonzero(planes[-1][:, first:stop].reshape(len(labels), -1).any(axis=1))
-    found = []
-    for plane, empty in zip(planes, _empties(series), strict=True):
-        whole = np.full((len(used), series.step_count, *plane.shape[2:]), empty, plane.dtype)
-        whole[:, first + offset : stop + offset] = plane[used, first:stop]
-        found.append(whole)
-    return Cells(tuple(labels[row] for row in used.tolist()), tuple(found))
+    return Cells(
+        tuple(labels[row] for row in used.tolist()),
+        tuple(plane[used, first:stop] for plane in planes),
+        first=first + offset,
+    )
 
 
 def _texts(labels: tuple[LabelSet, ...]) -> list[list[list[Any] | None]]:
@@ -153,7 +154,3 @@ def _labels(texts: list[list[list[Any] | None]]) -> tuple[LabelSet, ...]:
 
 def _label(text: list[Any] | None) -> Label:
     return None if text is None else (StaticType[text[0]], text[1])
-
-
-def _empties(series: TimeSeries) -> list[float]:
-    return [plane.empty for plane in metric_function(series).planes]

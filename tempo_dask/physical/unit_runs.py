@@ -9,7 +9,7 @@ from itertools import groupby
 from storage.chunk import Chunk
 from storage.columns import ScanSource
 from tempo_dask.physical.cube_cache import PROCESS_CUBES
-from tempo_dask.physical.units import ScanUnit, Shard, units_of, whole_shard
+from tempo_dask.physical.units import ScanUnit, Shard, numbers_of_units, whole_shard
 from tempo_dask.plan.nodes import Plan
 
 #: Units of a run: where a run begins in its source does not depend on the query.
@@ -61,10 +61,9 @@ def runs_of(shards: Iterable[Shard], plan: Plan) -> tuple[UnitRun, ...]:
 
 
 def _runs_of_shard(shard: Shard, plan: Plan) -> Iterator[UnitRun]:
-    wanted = sorted(units_of([shard], plan), key=lambda unit: unit.unit)
-    for number, members in groupby(wanted, key=lambda unit: unit.unit // RUN_UNITS):
-        few = list(members)
+    for number, members in groupby(numbers_of_units(shard, plan), key=lambda unit: unit // RUN_UNITS):
         whole = whole_shard(shard, range(number * RUN_UNITS, (number + 1) * RUN_UNITS))
+        few = [whole[unit - number * RUN_UNITS] for unit in members]
         run = UnitRun(whole, _spans(few))
         if run.is_cubed and 2 * len(few) >= len(whole):
             yield run

@@ -70,15 +70,16 @@ def units_of(shards: Iterable[Shard], plan: Plan) -> tuple[ScanUnit, ...]:
 
 
 def _units_of_shard(shard: Shard, plan: Plan) -> Iterator[ScanUnit]:
-    meta = shard.source.meta
+    yield from (_unit(shard, number) for number in numbers_of_units(shard, plan))
+
+
+def numbers_of_units(shard: Shard, plan: Plan) -> list[int]:
+    """Return which units of a shard may hold a match."""
+    meta, start_ns, end_ns = shard.source.meta, plan.window.start_ns, plan.window.end_ns
     # The time first: of some sources the columns are not known before they are read.
-    if meta.start_ns > plan.window.end_ns or meta.end_ns < plan.window.start_ns or not may_match(plan.stages, meta):
-        return
-    yield from (
-        _unit(shard, number)
-        for number, unit in enumerate(meta.units)
-        if unit.start_ns <= plan.window.end_ns and unit.end_ns >= plan.window.start_ns
-    )
+    if plan.is_empty or meta.start_ns > end_ns or meta.end_ns < start_ns or not may_match(plan.stages, meta):
+        return []
+    return [number for number, unit in enumerate(meta.units) if unit.start_ns <= end_ns and unit.end_ns >= start_ns]
 
 
 def whole_shard(shard: Shard, numbers: range) -> tuple[ScanUnit, ...]:
@@ -90,6 +91,9 @@ def _unit(shard: Shard, number: int) -> ScanUnit:
     units = shard.source.meta.units
     unit = units[number]
     # Traces stand in order of their start, so those of a unit start no later than the next unit's first.
-    newest_start_ns = min([unit.end_ns, *(after.start_ns for after in units[number + 1 : number + 2])])
-    first, stop = np.searchsorted(shard.excluded, (unit.first_trace, unit.stop_trace))
-    return ScanUnit(shard.source, number, shard.excluded[first:stop], newest_start_ns)
+    after = units[number + 1] if number + 1 < len(units) else unit
+    newest_start_ns = unit.end_ns if after is unit else min(unit.end_ns, after.start_ns)
+    excluded = shard.excluded
+    if len(excluded):
+        excluded = excluded[slice(*np.searchsorted(excluded, (unit.first_trace, unit.stop_trace)))]
+    return ScanUnit(shard.source, number, excluded, newest_start_ns)
