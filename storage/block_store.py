@@ -15,7 +15,6 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
 
 from storage.block.files import StoredFiles
@@ -24,13 +23,15 @@ from storage.block.writer import Origin
 from storage.block_format import BlockFormat, ParquetFormat
 from storage.block_list import BlockList, BlockRecord, WalRange
 from storage.columns import ScanSource
-from storage.commit_log import AlreadyFlushed, CommitConflict, CommitLog
+from storage.commit_log import AlreadyFlushed, BrokenLog, CommitConflict, CommitLog, Erasing, TracesHidden
 from storage.errors import DamagedBlock, StorageError
+from storage.hidden import NOTHING_HIDDEN, HiddenIds, HiddenTraces
 from storage.merge_parts import TraceIds
-from storage.object_store import ObjectStore, StoreUnavailable
+from storage.object_store import ObjectMissing, ObjectStore, StoreUnavailable
 from storage.parallel import in_parallel
 from storage.sweep import MAX_PUBLISH_NS, delete_block, sweep
 from storage.tenants import check_tenant, is_tenant
+from storage.veil import veil_all
 
 log = logging.getLogger(__name__)
 
@@ -48,13 +49,15 @@ class BlockSnapshot:
     """A tenant's blocks at one entry of the commit log; it stays right while queries run on it.
 
     `flushed` says for each node up to which of its records these blocks hold everything. `set_aside` says of
-    blocks that could not be opened why: what is answered without them is partial.
+    blocks that could not be opened why: what is answered without them is partial. The blocks are seen without the
+    traces `hidden`, which must not be shown of live spans either.
     """
 
     number: int
     blocks: tuple[ScanSource, ...]
     flushed: Mapping[str, int]
     set_aside: Mapping[str, str]
+    hidden: HiddenTraces = NOTHING_HIDDEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ class BlockStore:
     ) -> None:
         """Use a store; `forget` is told of each block that was opened here and has left the list since."""
         self._objects = objects
+        self.hidden_ids = HiddenIds(objects)
         self._forget = forget
         self._format = block_format or ParquetFormat()
         self._clock = clock
@@ -107,12 +111,17 @@ class BlockStore:
         It holds everything this process has published. Blocks that cannot be opened are set aside, with a warning,
         and tried again later. Raises InvalidTenant, BrokenLog.
         """
-        listed = self.block_list(tenant)
+        listed, hidden = self._listed_hidden(tenant)
         wanted = [block_id for block_id, record in listed.blocks.items() if _overlaps(record, window)]
         opened = self._open_all(tenant, wanted, listed)
-        blocks = tuple(block for block in opened.values() if not isinstance(block, _SetAside))
         set_aside = {block_id: block.reason for block_id, block in opened.items() if isinstance(block, _SetAside)}
-        return BlockSnapshot(listed.number, blocks, listed.flushed, set_aside)
+        sources = [block for block in opened.values() if not isinstance(block, _SetAside)]
+        blocks, unsearchable = veil_all(sources, hidden)
+        return BlockSnapshot(listed.number, blocks, listed.flushed, {**set_aside, **unsearchable}, hidden)
+
+    def hidden(self, tenant: str) -> HiddenTraces:
+        """Return which traces of a tenant must not be shown now. Raises InvalidTenant, BrokenLog."""
+        return self._listed_hidden(tenant)[1]
 
     def publish(
         self,
@@ -138,13 +147,18 @@ class BlockStore:
         if (done := commits.read().flushed.get(node, 0)) >= first_seq:
             msg = f"node {node} has flushed up to {done}, so {first_seq} to {last_seq} cannot be published"
             raise AlreadyFlushed(msg)
-        if not any(source.meta.span_count for source in sources):
-            commits.commit(flushed=covered)
-            return None
-        origin = Origin(str(uuid.uuid4()), tenant, node, first_seq, last_seq, arrived_ns)
-        meta = self._write(sources, origin)
-        self._list(commits, meta, flushed=covered)
-        return meta
+        while True:
+            listed, hidden = self._listed_hidden(tenant)
+            if not _is_anything_left(sources, hidden.ids):
+                commits.commit(flushed=covered)
+                return None
+            origin = Origin(str(uuid.uuid4()), tenant, node, first_seq, last_seq, arrived_ns)
+            meta = self._write(sources, origin, without=hidden.ids)
+            try:
+                self._list(commits, meta, flushed=covered, as_of=listed.number)
+            except TracesHidden:
+                continue  # it may hold some of them
+            return meta
 
     def replace(self, tenant: str, inputs: Sequence[str]) -> BlockMeta:
         """Write the spans of some blocks, each once, as one block, and list it in their place.
@@ -153,58 +167,86 @@ class BlockStore:
         or what reading raises, where one cannot be read. Then nothing has changed. After StoreUnavailable it may have.
         """
         commits = self._log(tenant)
-        records = _records_of(commits.read(), inputs)
+        listed, hidden = self._listed_hidden(tenant)
+        records = _records_of(listed, inputs)
         blocks = [self._opened_block(tenant, record) for record in records]
+        if not _is_anything_left(blocks, hidden.ids):
+            self.remove(tenant, inputs)
+            msg = f"all traces of blocks {', '.join(inputs)} are hidden, so the blocks left the list"
+            raise CommitConflict(msg)
         arrived_ns = (min(first_arrival(r) for r in records), max(r["arrived_ns"] for r in records))
-        meta = self._write(blocks, Origin(str(uuid.uuid4()), tenant, arrived_ns=arrived_ns))
+        meta = self._write(blocks, Origin(str(uuid.uuid4()), tenant, arrived_ns=arrived_ns), without=hidden.ids)
         level = 1 + max(level_of(record) for record in records)
-        self._list(commits, meta, level=level, remove=inputs)
+        self._list(commits, meta, level=level, remove=inputs, as_of=listed.number)
         return meta
 
     def remove(self, tenant: str, block_ids: Sequence[str]) -> None:
         """Take blocks off the list. Raises CommitConflict where one is not in the list any more; then all stay."""
         self._log(tenant).commit(remove=block_ids)
 
-    def erase(self, tenant: str, trace_ids: TraceIds) -> list[str]:
-        """Take traces (n, 16) out of all blocks in one step, and return the ids of the blocks that held them.
+    def count_held(self, tenant: str, block_id: str, trace_ids: TraceIds) -> int:
+        """Return how many of the traces (n, 16) a listed block holds, hidden or not; 0 where it left the list.
 
-        Once this returns no newer list has the traces; the files of the old blocks stay until they are swept. Raises
-        CommitConflict where blocks change meanwhile, which may be tried again, and DamagedBlock where one cannot be
-        searched; then nothing has changed. After StoreUnavailable it may have.
+        Raises DamagedBlock where it cannot be searched.
         """
-        commits = self._log(tenant)
-        listed = commits.read()
-        opened = [(record, self._opened_block(tenant, record)) for record in listed.blocks.values()]
-        wanted = np.unique(trace_ids, axis=0)
-        held = [(r, block, found) for r, block in opened if (found := int((block.find(wanted) >= 0).sum()))]
-        if not held:
-            return []
-        added = [
-            _record(self._without(tenant, record, block, wanted), level_of(record))
-            for record, block, found in held
-            if found < block.meta.trace_count
-        ]
-        old = [record["id"] for record, _, _ in held]
-        try:
-            commits.commit(add=added, remove=old)
-        except CommitConflict:
-            for record in added:
-                self._discard(f"{tenant}/{record['id']}")
-            raise
-        return old
+        record = self.block_list(tenant).blocks.get(block_id)
+        return 0 if record is None else int((self._opened_block(tenant, record).find(trace_ids) >= 0).sum())
 
-    def _without(self, tenant: str, record: BlockRecord, block: ScanSource, trace_ids: TraceIds) -> BlockMeta:
-        """Write a block anew without some traces; it is not listed yet."""
+    def rewrite(self, tenant: str, block_id: str) -> None:
+        """Put a block without all hidden traces in the place of one that holds some.
+
+        Raises CommitConflict where it is not in the list any more, at the start or at the end, or where more traces
+        were hidden meanwhile; DamagedBlock, or what reading raises, where it cannot be read. Then nothing has changed.
+        """
+        listed, hidden = self._listed_hidden(tenant)
+        [record] = _records_of(listed, [block_id])
+        block = self._opened_block(tenant, record)
+        if not _is_anything_left([block], hidden.ids):
+            self.remove(tenant, [block_id])
+            return
         origin = Origin(str(uuid.uuid4()), tenant, arrived_ns=(first_arrival(record), record["arrived_ns"]))
-        return self._write([block], origin, without=trace_ids)
+        meta = self._write([block], origin, without=hidden.ids)
+        self._list(self._log(tenant), meta, level=level_of(record), remove=[block_id], as_of=listed.number)
+
+    def not_ours_holding(self, tenant: str, trace_ids: TraceIds) -> list[str]:  # noqa: ARG002  # for stores with some
+        """Return blocks beside ours that hold any of the traces (n, 16), and from which nothing can be taken."""
+        return []
 
     def sweep(self, tenant: str, *, removed_grace_ns: int) -> list[str]:
         """Delete the files of blocks that nobody lists or reads any more; return their ids."""
         return sweep(self._objects, tenant, self._log(tenant).read, self._clock(), removed_grace_ns)
 
-    def holds_files(self, tenant: str, block_id: str) -> bool:
-        """Return whether any file of a block is there, listed or not."""
-        return bool(self._objects.list(f"{tenant}/{block_id}"))
+    def known_tenants(self) -> list[str]:
+        """Return the tenants with a log that were looked at here."""
+        with self._lock:
+            return list(self._logs)
+
+    @property
+    def objects(self) -> ObjectStore:
+        """Where the blocks are stored."""
+        return self._objects
+
+    @property
+    def block_format(self) -> BlockFormat:
+        """How the blocks are written and opened."""
+        return self._format
+
+    def commit_erasing(self, tenant: str, erasing: Erasing) -> BlockList:
+        """Note in the log what was done for erasures. Raises CommitConflict where one of them is over."""
+        return self._log(tenant).commit(erasing=erasing)
+
+    def _listed_hidden(self, tenant: str) -> tuple[BlockList, HiddenTraces]:
+        """Return the newest list and the traces that it hides. Raises DamagedIds, BrokenLog."""
+        listed = self.block_list(tenant)
+        while True:
+            try:
+                return listed, self.hidden_ids.load(tenant, listed.hidden)
+            except ObjectMissing as error:
+                newer = self.block_list(tenant)
+                if newer.number == listed.number:
+                    msg = f"{error}: it cannot be told which traces are hidden"
+                    raise BrokenLog(msg) from error
+                listed = newer  # the erasure was over before its ids were read
 
     def _log(self, tenant: str) -> CommitLog:
         check_tenant(tenant)
@@ -226,7 +268,7 @@ class BlockStore:
     def _write(self, sources: Sequence[ScanSource], origin: Origin, *, without: TraceIds | None = None) -> BlockMeta:
         """Make a block durable that is not listed yet. Raises PublishTooSlow."""
         started_ns = self._clock()
-        block = self._format.write(sources, origin, without=without)
+        block = self._format.write(sources, origin, without=without if without is not None and len(without) else None)
         self._store(f"{origin.tenant}/{origin.id}", block.files)
         if self._clock() - started_ns > MAX_PUBLISH_NS:
             msg = f"block {origin.id} took too long to write"
@@ -241,9 +283,10 @@ class BlockStore:
         level: int = 0,
         remove: Sequence[str] = (),
         flushed: Mapping[str, WalRange] | None = None,
+        as_of: int,
     ) -> None:
         try:
-            commits.commit(add=[_record(meta, level)], remove=remove, flushed=flushed)
+            commits.commit(add=[_record(meta, level)], remove=remove, flushed=flushed, as_of=as_of)
         except CommitConflict:
             self._discard(f"{meta.tenant}/{meta.id}")
             raise
@@ -328,6 +371,13 @@ def _records_of(listed: BlockList, block_ids: Sequence[str]) -> list[BlockRecord
         msg = f"blocks {', '.join(gone)} are not in the list any more"
         raise CommitConflict(msg)
     return [listed.blocks[block_id] for block_id in block_ids]
+
+
+def _is_anything_left(sources: Sequence[ScanSource], without: TraceIds) -> bool:
+    """Return whether sources hold more than the traces `without` (n, 16, none twice)."""
+    if not len(without):
+        return any(source.meta.span_count for source in sources)
+    return any(int((source.find(without) >= 0).sum()) < source.meta.trace_count for source in sources)
 
 
 def _overlaps(record: BlockRecord, window: tuple[int, int] | None) -> bool:

@@ -17,8 +17,9 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from storage.block_list import BlockList, BlockRecord, LogEntry, WalRange
+from storage.block_list import BlockList, BlockRecord, ErasureRecord, LogEntry, WalRange
 from storage.errors import StorageError
 from storage.object_store import ObjectMissing, ObjectStore, StoreUnavailable
 from storage.parallel import in_parallel
@@ -42,8 +43,28 @@ class AlreadyFlushed(CommitConflict):
     """Records of that range are in blocks already, by an earlier commit of the same node. Nothing was changed."""
 
 
+class TracesHidden(CommitConflict):
+    """Traces were hidden since blocks to be added were begun, so they may hold them. Nothing was changed."""
+
+
 class BrokenLog(StorageError):
     """An entry of the log is missing or damaged, so what stands behind it cannot be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erasing:
+    """What a commit says of erasures: which begin, what a node has done for them (erasure id: node), which are over.
+
+    `joined` are nodes that hold spans of the tenant and of which the log did not know: an erasure waits for them.
+    """
+
+    hide: Sequence[ErasureRecord] = ()
+    cleared: Mapping[str, str] = field(default_factory=dict)
+    erased: Sequence[str] = ()
+    joined: Sequence[str] = ()
+
+
+NOTHING_ERASED = Erasing()
 
 
 class CommitLog:
@@ -74,12 +95,17 @@ class CommitLog:
         add: Sequence[BlockRecord] = (),
         remove: Sequence[str] = (),
         flushed: Mapping[str, WalRange] | None = None,
+        as_of: int | None = None,
+        erasing: Erasing = NOTHING_ERASED,
     ) -> BlockList:
         """Change the list in one step, and return one that has the change.
 
-        Raises CommitConflict where a block of `remove` is not in the list or one of `add` is, and AlreadyFlushed
-        where a range of `flushed` is not wholly behind what that node has flushed. After StoreUnavailable the change
-        may have happened or, on a remote store, may still happen; committing the same range again tells.
+        `as_of` is the entry whose hidden traces the blocks of `add` do not hold (None: none was looked at).
+
+        Raises CommitConflict where a block of `remove` is not in the list or one of `add` is, or where `erasing` goes
+        on with what is not hidden; TracesHidden where some were hidden after `as_of`; and AlreadyFlushed where a range
+        of `flushed` is not wholly behind what that node has flushed. After StoreUnavailable the change may have
+        happened or, on a remote store, may still happen; committing the same range again tells.
         """
         ranges = dict(flushed or {})
         writer = str(uuid.uuid4())
@@ -87,8 +113,19 @@ class CommitLog:
         while idle < MAX_IDLE_ATTEMPTS:
             base = self.read()
             _check(base, add, remove, ranges)
-            flushed_to = {node: each.last for node, each in ranges.items()}
-            entry = LogEntry(base.number + 1, writer, self._clock(), add, remove, flushed_to)
+            _check_hidden(base, erasing, as_of if add else None)
+            flushed_to = {**dict.fromkeys(erasing.joined, 0), **{node: each.last for node, each in ranges.items()}}
+            entry = LogEntry(
+                number=base.number + 1,
+                writer=writer,
+                written_ns=self._clock(),
+                add=add,
+                remove=remove,
+                flushed=flushed_to,
+                hide=erasing.hide,
+                cleared=erasing.cleared,
+                erased=erasing.erased,
+            )
             if self._create(entry):
                 if entry.number % CHECKPOINT_EVERY == 0:
                     self._write_checkpoint(base.apply(entry))
@@ -189,3 +226,13 @@ def _check(base: BlockList, add: Sequence[BlockRecord], remove: Sequence[str], f
         if base.flushed.get(node, 0) >= each.first:
             msg = f"node {node} has flushed up to {base.flushed[node]}, so {each.first} to {each.last} cannot be added"
             raise AlreadyFlushed(msg)
+
+
+def _check_hidden(base: BlockList, erasing: Erasing, as_of: int | None) -> None:
+    """Raise CommitConflict where erasures go on that are over, TracesHidden where blocks know too little of them."""
+    if gone := [each for each in (*erasing.cleared, *erasing.erased) if each not in base.hidden]:
+        msg = f"the erasures {', '.join(gone)} are over"
+        raise CommitConflict(msg)
+    if as_of is not None and as_of < base.hid_at:
+        msg = f"traces were hidden by entry {base.hid_at}, and the blocks are as of entry {as_of}"
+        raise TracesHidden(msg)

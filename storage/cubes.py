@@ -109,6 +109,13 @@ class CubeStore:
         self._remove(gone)
         shutil.rmtree(folder, ignore_errors=True)
 
+    def clear(self) -> None:
+        """Remove all cubes."""
+        with self._lock:
+            gone = list(self._sizes)
+        self._remove(gone)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
     def _scan(self) -> None:
         """Take over what an earlier process left, the latest used last."""
         for half in self._folder.glob("new-*"):

@@ -28,7 +28,7 @@ def sweep(
     if not 0 <= removed_grace_ns <= REMOVED_KEPT_NS:
         msg = f"expected a grace period of at most {REMOVED_KEPT_NS} ns, got {removed_grace_ns}"
         raise ValueError(msg)
-    folders = [name for name in objects.folders(tenant) if _is_block_id(name)]
+    folders = [name for name in objects.folders(tenant) if is_block_id(name)]
     # Read behind the listing: a block that is published in between is in this list.
     listed = read_list()
     swept = []
@@ -56,7 +56,8 @@ def _newest_ns(files: Sequence[ObjectInfo]) -> int:
     return max((info.modified_ns for info in files), default=0)
 
 
-def _is_block_id(name: str) -> bool:
+def is_block_id(name: str) -> bool:
+    """Return whether a folder may be a block's."""
     try:
         return str(uuid.UUID(name)) == name
     except ValueError:

@@ -166,6 +166,24 @@ class Wal:
             with self._logged(f"remove {segment.path.name}"):
                 self._files.unlink(segment.path)
 
+    def roll(self) -> int:
+        """Write to a new segment from now on, and return the last number before it. Raises WalWriteError."""
+        with self._lock:
+            try:
+                if self._closed:
+                    msg = "it is closed"
+                    raise OSError(msg)
+                if self._segments[-1].first_seq < self._next_seq:
+                    self._roll()
+            except OSError as error:
+                msg = f"cannot start a new segment of the write-ahead log in {self._folder}: {error}"
+                raise WalWriteError(msg) from error
+            return self._next_seq - 1
+
+    def may_hold(self, seq: int) -> bool:
+        """Return whether a file of the log may hold records up to that number, released or not. Raises OSError."""
+        return any(segment.first_seq <= seq for segment in list_segments(self._files, self._folder))
+
     def close(self) -> None:
         """Close the log; appends fail from now on."""
         with self._lock:

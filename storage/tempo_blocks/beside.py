@@ -7,6 +7,7 @@ run at once do not double anything, and every snapshot has each row group either
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,17 +15,26 @@ from dataclasses import replace
 from storage.block.meta import BlockMeta
 from storage.block_format import BlockFormat
 from storage.block_store import BlockSnapshot, BlockStore
+from storage.merge_parts import TraceIds
 from storage.object_store import ObjectStore
 from storage.tempo_blocks.block import TempoBlock
 from storage.tempo_blocks.listing import POLL_S, TempoBlockList, TempoBlocks
 from storage.tempo_blocks.meta import COMPACTED_META, META
 from storage.tempo_blocks.row_group import RowGroup, row_groups
 from storage.tenants import is_tenant
+from storage.veil import veil_all
+
+_TEMPO_NODE = re.compile("tempo-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def node_of(block_id: str) -> str:
     """Return the node as which a block of Tempo's is known to the commit log."""
     return f"tempo-{block_id}"
+
+
+def is_tempo_node(node: str) -> bool:
+    """Return whether a node of the commit log is a block of Tempo's."""
+    return _TEMPO_NODE.fullmatch(node) is not None
 
 
 class BlocksBesideTempo(BlockStore):
@@ -53,13 +63,15 @@ class BlocksBesideTempo(BlockStore):
         """Return the newest list with those of Tempo's row groups that are not converted. Raises as `BlockStore`."""
         ours = super().snapshot(tenant, window)
         tempo = self.tempo_blocks(tenant)
-        sources = tuple(
+        groups = [
             group
             for block in tempo.blocks.values()
             for group in self._of(block)[ours.flushed.get(node_of(block.meta.id), 0) :]
             if window is None or (group.meta.start_ns <= window[1] and window[0] <= group.meta.end_ns)
-        )
-        return replace(ours, blocks=(*ours.blocks, *sources), set_aside={**ours.set_aside, **tempo.set_aside})
+        ]
+        sources, unsearchable = veil_all(groups, ours.hidden)
+        set_aside = {**ours.set_aside, **tempo.set_aside, **unsearchable}
+        return replace(ours, blocks=(*ours.blocks, *sources), set_aside=set_aside)
 
     def unconverted(self, tenant: str, block: TempoBlock) -> tuple[RowGroup, ...]:
         """Return the row groups of a block that are not converted yet."""
@@ -81,6 +93,11 @@ class BlocksBesideTempo(BlockStore):
                 last_seq=group.number + 1,
                 arrived_ns=(now_ns, now_ns),
             )
+
+    def not_ours_holding(self, tenant: str, trace_ids: TraceIds) -> list[str]:
+        """Return Tempo's blocks, converted or not, that hold any of the traces (n, 16)."""
+        blocks = self.tempo_blocks(tenant).blocks.items()
+        return [b for b, block in blocks if any((group.find(trace_ids) >= 0).any() for group in self._of(block))]
 
     def every_tenant(self) -> list[str]:
         """Return the names of all tenants with blocks of ours or of Tempo's, rising. Looks into every folder."""

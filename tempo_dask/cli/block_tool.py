@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from storage.block.files import StoredFiles
 from storage.block.reader import Block
 from storage.block.verify import find_damage
-from storage.block_list import BlockRecord
+from storage.block_list import BlockRecord, ErasureRecord
 from storage.columns import ColumnMeta
 from storage.describe import join_columns
 from storage.object_store import ObjectStore
@@ -19,11 +20,13 @@ from storage.tempo_blocks.beside import BlocksBesideTempo
 from storage.tempo_blocks.block import TempoBlock
 from storage.tempo_blocks.row_group import row_groups
 from storage.tenants import check_tenant
+from storage.veil import unveiled
+from tempo_dask.cli.stopped_node import StoppedNode
 from tempo_dask.config import file as config
 from tempo_dask.config.section import ConfigError
 from tempo_dask.errors import TempoDaskError
 from tempo_dask.maintenance.compaction import Compacted, compact_tenant
-from tempo_dask.maintenance.erase import erase_traces, find_traces
+from tempo_dask.maintenance.erase import find_traces, give_up_node, hide_traces, wait_until_gone
 from tempo_dask.maintenance.limits import CompactionLimits
 from tempo_dask.notebook.store import Store
 from tempo_dask.trace_store import open_trace_store
@@ -64,12 +67,18 @@ class BlockTool:
     """The blocks of an object store, to look at and to work on. All methods raise StorageError."""
 
     def __init__(
-        self, objects: ObjectStore, *, may_retire: bool = False, limits: CompactionLimits | None = None
+        self,
+        objects: ObjectStore,
+        *,
+        may_retire: bool = False,
+        limits: CompactionLimits | None = None,
+        node: StoppedNode | None = None,
     ) -> None:
-        """Use a store; `limits` say which blocks are compacted together."""
+        """Use a store; `limits` say which blocks are compacted together, `node` is one that may hold more spans."""
         self._objects = objects
         self._may_retire = may_retire
         self._limits = limits or CompactionLimits()
+        self._node = node
         self.blocks = BlocksBesideTempo(objects, poll_s=0)
 
     @classmethod
@@ -85,6 +94,7 @@ class BlockTool:
             open_trace_store(settings, path),
             may_retire=settings.adopt_tempo_blocks,
             limits=loaded.compactor.compaction.limits(),
+            node=StoppedNode(data_dir, settings.wal.path),
         )
 
     def tenants(self, only: str | None) -> list[str]:
@@ -159,15 +169,34 @@ class BlockTool:
 
     def tempo_blocks_with(self, tenant: str, trace_ids: Sequence[bytes]) -> list[str]:
         """Return the blocks of Tempo's, converted or not, that hold any of the traces: nothing is erased from them."""
-        wanted = np.frombuffer(b"".join(trace_ids), np.uint8).reshape(-1, 16)
-        blocks = self.blocks.tempo_blocks(tenant).blocks
-        return [b for b, block in blocks.items() if any((group.find(wanted) >= 0).any() for group in row_groups(block))]
+        return self.blocks.not_ours_holding(tenant, np.frombuffer(b"".join(trace_ids), np.uint8).reshape(-1, 16))
 
-    def erase(
-        self, tenant: str, trace_ids: Sequence[bytes], grace_s: float, progress: Callable[[str], None]
-    ) -> Sequence[str]:
-        """Take traces out of our blocks for good, and return the ids of those that were written anew."""
-        return erase_traces(self.blocks, tenant, trace_ids, grace_s=grace_s, progress=progress)
+    def flush(self) -> bool:
+        """Make blocks of what the log in the data folder holds; False where a server works there, or none ever did."""
+        return self._node is not None and self._node.flush(self.blocks)
+
+    def hide(self, tenant: str, trace_ids: Sequence[bytes], grace_s: float) -> str:
+        """Hide traces from every query that begins now, and return the id of the erasure."""
+        return hide_traces(self.blocks, tenant, trace_ids, grace_s=grace_s)
+
+    def hidden(self, tenant: str) -> Mapping[str, ErasureRecord]:
+        """Return the erasures that are not finished."""
+        return self.blocks.block_list(tenant).hidden
+
+    def finish(
+        self,
+        tenant: str,
+        erasure_ids: Sequence[str],
+        wait_s: float,
+        progress: Callable[[str], None],
+        lost: Sequence[str],
+    ) -> None:
+        """Take hidden traces out of all files; nodes that are `lost` are not waited for. Raises EraseUnfinished."""
+        if self._node is not None:
+            self._node.clear(self.blocks, tenant, erasure_ids)
+        for erasure_id, node in product(erasure_ids, lost):
+            give_up_node(self.blocks, tenant, erasure_id, node)
+        wait_until_gone(self.blocks, tenant, erasure_ids, wait_s=wait_s, progress=progress)
 
     def _listed_tempo(self, tenant: str, block: TempoBlock) -> Listed:
         groups = range(block.row_groups)
@@ -187,7 +216,8 @@ class BlockTool:
         )
 
     def _open(self, tenant: str, block_id: str) -> Block:
-        found = [b for b in self.blocks.snapshot(tenant).blocks if isinstance(b, Block) and b.meta.id == block_id]
+        opened = map(unveiled, self.blocks.snapshot(tenant).blocks)
+        found = [block for block in opened if isinstance(block, Block) and block.meta.id == block_id]
         if not found:
             msg = f"block {block_id} cannot be opened; `tempo-dask blocks verify {block_id}` says why"
             raise NoSuchBlock(msg)

@@ -172,6 +172,8 @@ _ERASE_EPILOG = """**Examples**
 `tempo-dask blocks erase --trace 0af7651916cd43dd8448eb211c80319c` says which blocks hold that trace
 
 `tempo-dask blocks erase --query '{ span.user.id = "7" }' --yes` erases all traces of a user
+
+`tempo-dask blocks erase --resume` finishes what was begun
 """
 
 
@@ -182,37 +184,60 @@ def erase(
     ] = None,
     query: Annotated[str, typer.Option(metavar="TRACEQL", help="All traces in which a span matches.")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do it. Without this nothing is changed.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Finish erasures that were begun.")] = False,
     config_file: ConfigFile = None,
     data_dir: DataDir = DATA,
     tenant: Annotated[str, typer.Option(metavar="NAME", help="Whose traces.")] = "single-tenant",
     grace: Annotated[
         float, typer.Option(metavar="SECONDS", help="How long queries that run now may go on reading old files.")
     ] = 60.0,
+    wait: Annotated[
+        float, typer.Option(metavar="SECONDS", help="Give up waiting after so long; the traces stay hidden.")
+    ] = 600.0,
+    without_node: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NODE", help="A node whose disk is gone for good, so that it is not waited for."),
+    ] = None,
 ) -> None:
     """Erase whole traces for good. Without `--yes`, say only what would be erased.
 
-    They are hidden from every new query at once; "gone" is said when no file of ours holds them any more. What a
-    server still holds in memory must be flushed before (`curl -X POST .../flush`), and what is sent again is there
-    again. Nothing is ever erased from Tempo's own blocks: which of them hold the traces is told, with status 1.
+    They are hidden from every new query at once, live spans too. Then blocks, write-ahead logs and cubes that hold
+    them are rewritten, by this command and by the servers; "gone" is said when no file holds them any more. If that
+    is not so in time, they stay hidden, the status is 1, and the servers go on (or `--resume`).
+
+    What arrives of these traces before they are gone goes with them; what arrives later is new and is kept. A query
+    finds traces in blocks: what a running server still holds in memory must be flushed before (`curl -X POST
+    .../flush`). Nothing is ever erased from Tempo's own blocks: as long as one holds the traces, they are but hidden.
     """
-    if bool(traces) == bool(query):
-        _fail("expected either --trace or --query")
+    if (bool(traces), bool(query), resume).count(True) != 1:
+        _fail("expected either --trace or --query, or --resume")
     with _tool(config_file, data_dir) as tool:
+        if yes:
+            tool.flush()
+        if resume:
+            tool.finish(tenant, list(tool.hidden(tenant)), wait, typer.echo, without_node or ())
+            return
         wanted = tool.find_by_query(tenant, query) if query else [_trace_id(text) for text in traces or ()]
-        found = tool.find_by_id(tenant, wanted)
-        tempos = tool.tempo_blocks_with(tenant, wanted)
-        for block_id, count in found.items():
-            typer.echo(f"{tenant}/{block_id}: {count:,} of the {len(wanted):,} traces")
+        if not wanted:
+            typer.echo("no trace matches")
+            return
+        _tell_found(tool, tenant, wanted)
         if not yes:
-            typer.echo(f"dry run: {len(found)} blocks hold them; --yes erases them")
-        elif found:
-            tool.erase(tenant, wanted, grace, typer.echo)
-        else:
-            typer.echo("no block holds them")
-    for block_id in tempos:
-        typer.echo(f"{tenant}/{block_id} is Tempo's and holds some of them: it stays as it is", err=True)
-    if yes and tempos:
-        raise typer.Exit(1)
+            typer.echo("dry run: --yes erases them")
+            return
+        erasure_id = tool.hide(tenant, wanted, grace)
+        typer.echo("hidden from all queries that begin now")
+        tool.finish(tenant, [erasure_id], wait, typer.echo, without_node or ())
+
+
+def _tell_found(tool: BlockTool, tenant: str, wanted: list[bytes]) -> None:
+    """Say which blocks hold the traces."""
+    found = tool.find_by_id(tenant, wanted)
+    for block_id, count in found.items():
+        typer.echo(f"{tenant}/{block_id}: {count:,} of the {len(wanted):,} traces")
+    for block_id in tool.tempo_blocks_with(tenant, wanted):
+        typer.echo(f"{tenant}/{block_id} is Tempo's and holds some of them: they are hidden, but it stays as it is")
+    typer.echo(f"{len(found)} blocks hold them, and servers perhaps in memory")
 
 
 def _trace_id(text: str) -> bytes:

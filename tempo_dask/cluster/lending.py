@@ -18,8 +18,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from storage.chunk import Chunk
-from storage.columns import SourceMeta, SpanTables
+from storage.columns import ScanSource, SourceMeta, SpanTables
 from storage.errors import DamagedBlock
 from tempo_dask.ingest.live_tenant import BlockListTooOld
 
@@ -38,8 +37,8 @@ class Live(Protocol):
         """Return a future that is done when all that was accepted before this call is in chunks."""
         ...
 
-    def after(self, tenant: str, seq: int) -> tuple[Chunk, ...]:
-        """Return the chunks of all records after `seq`. Raises BlockListTooOld where some are gone."""
+    def after(self, tenant: str, seq: int) -> tuple[ScanSource, ...]:
+        """Return the chunks of all records after `seq`; may read. Raises BlockListTooOld where some are gone."""
         ...
 
 
@@ -59,7 +58,7 @@ class Lender:
         self._live = live
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._held: dict[tuple[str, str], tuple[Chunk, float]] = {}  # with when it may go, by tenant and id
+        self._held: dict[tuple[str, str], tuple[ScanSource, float]] = {}  # with when it may go, by tenant and id
 
     async def lend(self, tenant: str, after_seq: int, known: frozenset[str]) -> list[str | Lent]:
         """Return a tenant's chunks of all records after a number: those that are known by their ids alone.
@@ -67,11 +66,11 @@ class Lender:
         They hold everything that was acknowledged before this call. Raises BlockListTooOld.
         """
         await asyncio.wrap_future(self._live.caught_up(tenant))
-        chunks = self._live.after(tenant, after_seq)
+        chunks = await asyncio.to_thread(self._live.after, tenant, after_seq)
         self._hold(chunks)
-        return await asyncio.to_thread(lambda: [c.id if c.id in known else _lent(c) for c in chunks])
+        return await asyncio.to_thread(lambda: [c.meta.id if c.meta.id in known else _lent(c) for c in chunks])
 
-    def held(self, tenant: str, chunk_id: str) -> Chunk:
+    def held(self, tenant: str, chunk_id: str) -> ScanSource:
         """Return a chunk that was handed out. Raises ChunkGone."""
         with self._lock:
             found = self._held.get((tenant, chunk_id))
@@ -86,14 +85,14 @@ class Lender:
         with self._lock:
             self._held = {key: (chunk, until) for key, (chunk, until) in self._held.items() if until > now}
 
-    def _hold(self, chunks: Sequence[Chunk]) -> None:
+    def _hold(self, chunks: Sequence[ScanSource]) -> None:
         self.drop_old()
         until = self._monotonic() + KEPT_S
         with self._lock:
-            self._held |= {(chunk.tenant, chunk.id): (chunk, until) for chunk in chunks}
+            self._held |= {(chunk.meta.tenant, chunk.meta.id): (chunk, until) for chunk in chunks}
 
 
-def _lent(chunk: Chunk) -> Lent:
+def _lent(chunk: ScanSource) -> Lent:
     ids = chunk.sorted_trace_ids()
     return Lent(chunk.meta, ids, chunk.find(ids).astype(np.uint32))
 
@@ -135,6 +134,6 @@ async def lend_traces(tenant: str, chunk_id: str, rows: Sequence[int]) -> bytes:
     return await asyncio.to_thread(taken)
 
 
-def held_chunk(tenant: str, chunk_id: str) -> Chunk:
+def held_chunk(tenant: str, chunk_id: str) -> ScanSource:
     """Return a chunk of this process by what others call it. Raises ChunkGone."""
     return _lender().held(tenant, chunk_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from storage.block.reader import Block
 from storage.columns import ScanSource
 from storage.tempo_blocks.row_group import RowGroup
+from storage.veil import unveiled
 from tempo_dask.engine.executors import Executor
 from tempo_dask.engine.requests import Places, TraceRequest, Window
 from tempo_dask.engine.results import QueryMetrics, TraceResult
@@ -27,4 +28,4 @@ def _overlaps(source: ScanSource, window: Window | None) -> bool:
 
 
 def _is_in(source: ScanSource, places: Places) -> bool:
-    return places == "all" or isinstance(source, Block | RowGroup) is (places == "blocks")
+    return places == "all" or isinstance(unveiled(source), Block | RowGroup) is (places == "blocks")

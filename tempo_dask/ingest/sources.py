@@ -8,6 +8,8 @@ from typing import Protocol
 
 from storage.columns import ScanSource
 from storage.errors import StorageError
+from storage.hidden import HiddenTraces
+from storage.veil import veil_all
 from tempo_dask import telemetry
 from tempo_dask.errors import Unavailable
 from tempo_dask.ingest.live import LiveStore
@@ -34,6 +36,11 @@ class BlockList(Protocol):
     @property
     def set_aside(self) -> Mapping[str, str]:
         """Return why some blocks of the list could not be opened, by their ids."""
+        ...
+
+    @property
+    def hidden(self) -> HiddenTraces:
+        """Return the traces that must not be shown; the blocks are without them."""
         ...
 
 
@@ -91,7 +98,7 @@ class Sources:
                 **{f"block {block}": why for block, why in listed.set_aside.items()},
                 **missing,
             }
-            return (*listed.blocks, *chunks, *distant)
+            return (*listed.blocks, *await _without(chunks, listed.hidden), *distant)
         msg = f"the block list of {tenant} stays behind what was flushed"
         raise Unavailable(msg)
 
@@ -108,3 +115,7 @@ class Sources:
         except StorageError as error:
             msg = f"the blocks of {tenant} cannot be listed: {error}"
             raise Unavailable(msg) from error
+
+
+async def _without(chunks: tuple[ScanSource, ...], hidden: HiddenTraces) -> tuple[ScanSource, ...]:
+    return (await asyncio.to_thread(veil_all, chunks, hidden))[0] if hidden.key else chunks

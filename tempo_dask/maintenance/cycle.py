@@ -1,4 +1,4 @@
-"""What the server does for its blocks in the background, over and over: expire, compact, sweep."""
+"""What the server does for its blocks in the background, over and over: erase, expire, compact, sweep."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from storage.block_store import BlockStore
 from storage.object_store import ObjectStore
 from tempo_dask.maintenance import metrics
 from tempo_dask.maintenance.compaction import compact_tenant
+from tempo_dask.maintenance.erase import advance_all
 from tempo_dask.maintenance.limits import CompactionLimits
 from tempo_dask.maintenance.retention import expire
 from tempo_dask.maintenance.tasks import RunTasks, one_by_one
@@ -64,6 +65,7 @@ class Maintenance:
             raise ExceptionGroup(msg, errors)
 
     def _keep(self, tenant: str) -> None:
+        advance_all(self._blocks, tenant, clock=self._clock)
         with metrics.RETENTION_DURATION.time(), metrics.RETENTION_ERRORS.count_exceptions():
             expire(self._blocks, tenant, self._retention_of(tenant), self._clock())
             self._sweep(tenant)

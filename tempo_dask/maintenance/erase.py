@@ -1,31 +1,47 @@
-"""Traces taken out of the blocks for good: hidden at once, told to be gone when no file holds them any more.
+"""Traces taken out for good: hidden from every reader at once, then out of every file, then told to be gone.
 
-Only blocks are looked at. What is live must be flushed before, and nothing more of these traces may arrive.
+An erasure is begun by one entry of the commit log. Whoever reads the log stops showing the traces, whoever adds a
+block leaves them out. All else may be done by anybody, at any time, as often as need be: `advance` does what can be
+done now, and says what is still waited for. So a crash leaves the traces hidden and the rest to others.
+
+What arrives of these traces until they are gone goes with them; what arrives later is new, and kept.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+import uuid
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from storage.block_list import BlockList, ErasureRecord
 from storage.block_store import BlockStore
-from storage.commit_log import CommitConflict
+from storage.commit_log import CommitConflict, Erasing
 from storage.errors import StorageError
 from storage.merge_parts import TraceIds
+from storage.object_store import ObjectMissing
+from storage.tempo_blocks.beside import is_tempo_node
+from tempo_dask.maintenance.erased_files import delete_holders, delete_old_ids
 
 log = logging.getLogger(__name__)
 
-#: Flushes and compactions change the list meanwhile; then it is looked at again.
-_ATTEMPTS = 10
-_POLL_S = 1.0
+POLL_S = 1.0
+_NS = 10**9
 
 
-class EraseFailed(StorageError):
-    """Traces are hidden, but files that hold them are still there."""
+class EraseUnfinished(StorageError):
+    """Traces are hidden, but not gone yet; what was begun goes on when it is advanced again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """What an erasure still waits for, and whether that passes without anybody doing something else about it."""
+
+    why: str
+    passes: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,30 +54,107 @@ class Found:
 def find_traces(blocks: BlockStore, tenant: str, trace_ids: Sequence[bytes]) -> Found:
     """Return which blocks hold any of the traces: a dry run. Raises what listing and reading raise."""
     wanted = _as_array(trace_ids)
-    counts = {block.meta.id: int((block.find(wanted) >= 0).sum()) for block in blocks.snapshot(tenant).blocks}
+    counts = {block_id: blocks.count_held(tenant, block_id, wanted) for block_id in blocks.block_list(tenant).blocks}
     return Found({block_id: count for block_id, count in counts.items() if count})
 
 
-def hide_traces(blocks: BlockStore, tenant: str, trace_ids: Sequence[bytes]) -> list[str]:
-    """Put blocks without the traces in the place of those that hold them, and return the ids of the latter.
+def hide_traces(
+    blocks: BlockStore,
+    tenant: str,
+    trace_ids: Sequence[bytes],
+    *,
+    grace_s: float,
+    clock: Callable[[], int] = time.time_ns,
+) -> str:
+    """Begin an erasure and return its id: no query that begins from now on shows the traces.
 
-    No query that begins now finds the traces. Raises DamagedBlock where a block cannot be searched, CommitConflict
-    where others keep changing the blocks.
+    Files that readers of older lists may need stay for `grace_s` seconds. Raises ValueError where an id is none.
     """
     wanted = _as_array(trace_ids)
-    hidden: list[str] = []
-    for attempt in range(_ATTEMPTS):
-        try:
-            old = blocks.erase(tenant, wanted)
-        except CommitConflict:
-            if attempt == _ATTEMPTS - 1:
-                raise
-            continue
-        if not old:  # also none that was published while the others were written anew
-            break
-        hidden += old
-    log.info("erased tenant=%s traces=%d blocks=%d", tenant, len(wanted), len(hidden))
-    return hidden
+    erasure: ErasureRecord = {
+        "id": str(uuid.uuid4()),
+        "traces": len(wanted),
+        "asked_ns": clock(),
+        "grace_s": grace_s,
+        "cleared": [],
+    }
+    blocks.hidden_ids.store(tenant, erasure["id"], wanted)
+    blocks.commit_erasing(tenant, Erasing(hide=[erasure]))
+    log.info("hidden tenant=%s traces=%d erasure=%s", tenant, len(wanted), erasure["id"])
+    return str(erasure["id"])
+
+
+def advance(
+    blocks: BlockStore, tenant: str, erasure_id: str, *, clock: Callable[[], int] = time.time_ns
+) -> list[Waited]:
+    """Do what can be done now for an erasure, and return what is still waited for: nothing where all is gone.
+
+    Raises StoreUnavailable, BrokenLog.
+    """
+    delete_old_ids(blocks, tenant, clock())
+    listed = blocks.block_list(tenant)
+    erasure = listed.hidden.get(erasure_id)
+    if erasure is None:
+        return []
+    try:
+        ids = blocks.hidden_ids.load(tenant, [erasure_id]).ids
+    except ObjectMissing:
+        if erasure_id in blocks.block_list(tenant).hidden:
+            raise
+        return []  # somebody else ended it
+    grace_ns = int(erasure["grace_s"] * _NS)
+    waited_for = [
+        *_rewrite_all(blocks, tenant, listed, ids),
+        *(Waited(f"node {node} still has to empty its write-ahead log") for node in _not_cleared(listed, erasure)),
+        *(Waited(f"block {b} is Tempo's and holds some", passes=False) for b in blocks.not_ours_holding(tenant, ids)),
+        *map(Waited, delete_holders(blocks, tenant, ids, clock(), grace_ns)),
+    ]
+    if clock() < erasure["asked_ns"] + grace_ns:
+        waited_for.append(Waited("queries that began before may still read them"))
+    if not waited_for:
+        _end(blocks, tenant, erasure_id, clock())
+    return waited_for
+
+
+def advance_all(blocks: BlockStore, tenant: str, *, clock: Callable[[], int] = time.time_ns) -> dict[str, list[Waited]]:
+    """Advance all erasures of a tenant, and return what each still waits for."""
+    return {each: advance(blocks, tenant, each, clock=clock) for each in blocks.block_list(tenant).hidden}
+
+
+def give_up_node(blocks: BlockStore, tenant: str, erasure_id: str, node: str) -> None:
+    """Wait for a node no more whose disk is gone for good. Should it come back, it brings back what its log holds."""
+    erasure = blocks.block_list(tenant).hidden.get(erasure_id)
+    if erasure is not None and node not in erasure["cleared"]:
+        blocks.commit_erasing(tenant, Erasing(cleared={erasure_id: node}))
+
+
+def wait_until_gone(
+    blocks: BlockStore,
+    tenant: str,
+    erasure_ids: Sequence[str],
+    *,
+    wait_s: float,
+    progress: Callable[[str], None] = lambda _what: None,
+    clock: Callable[[], int] = time.time_ns,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Advance erasures until the traces are gone, and tell what is waited for.
+
+    Raises EraseUnfinished after `wait_s`, or where nothing is waited for that passes.
+    """
+    stop_ns = clock() + int(wait_s * _NS)
+    told: set[str] = set()
+    while waited_for := [why for each in erasure_ids for why in advance(blocks, tenant, each, clock=clock)]:
+        reasons = [waited.why for waited in waited_for]
+        for why in reasons:
+            if why not in told:
+                progress(f"waiting: {why}")
+        told.update(reasons)
+        if clock() >= stop_ns or not any(waited.passes for waited in waited_for):
+            msg = f"the traces are hidden, but not gone yet: {'; '.join(reasons)}"
+            raise EraseUnfinished(msg)
+        sleep(POLL_S)
+    progress("gone")
 
 
 def erase_traces(
@@ -70,31 +163,47 @@ def erase_traces(
     trace_ids: Sequence[bytes],
     *,
     grace_s: float,
+    wait_s: float,
     progress: Callable[[str], None] = lambda _what: None,
+    clock: Callable[[], int] = time.time_ns,
     sleep: Callable[[float], None] = time.sleep,
-) -> list[str]:
-    """Hide traces, wait until readers of older lists are through, and delete the files; return the old blocks' ids.
+) -> str:
+    """Hide traces, and wait until they are gone; return the id of the erasure. Raises as what it calls."""
+    erasure_id = hide_traces(blocks, tenant, trace_ids, grace_s=grace_s, clock=clock)
+    progress("hidden from all queries that begin now")
+    wait_until_gone(blocks, tenant, [erasure_id], wait_s=wait_s, progress=progress, clock=clock, sleep=sleep)
+    return erasure_id
 
-    Readers may take `grace_s` seconds. Raises as `hide_traces`, and EraseFailed where files cannot be deleted.
-    """
-    old = hide_traces(blocks, tenant, trace_ids)
-    progress(f"hidden: {len(old)} blocks were written anew")
-    if not old:
-        return []
-    progress(f"waiting {grace_s:g} s for readers")
-    sleep(grace_s)
-    sleep(_POLL_S)  # clocks are not finer than that everywhere
-    swept = set(blocks.sweep(tenant, removed_grace_ns=int(grace_s * 1e9)))
-    if kept := [block_id for block_id in old if block_id not in swept and blocks.holds_files(tenant, block_id)]:
-        msg = f"the files of {', '.join(kept)} are still there"
-        raise EraseFailed(msg)
-    progress("gone")
-    return old
+
+def _rewrite_all(blocks: BlockStore, tenant: str, listed: BlockList, ids: TraceIds) -> Iterator[Waited]:
+    """Write all blocks that hold some of the traces anew, and yield why some could not be."""
+    for block_id in listed.blocks:
+        try:
+            if blocks.count_held(tenant, block_id, ids):
+                blocks.rewrite(tenant, block_id)
+        except CommitConflict:
+            yield Waited(f"block {block_id} was compacted or erased from meanwhile")
+        except (StorageError, OSError, ValueError) as error:
+            yield Waited(f"block {block_id} cannot be written anew: {error}", passes=False)
+
+
+def _not_cleared(listed: BlockList, erasure: ErasureRecord) -> list[str]:
+    """Return the nodes whose write-ahead logs and memory may still hold the traces."""
+    return [node for node in listed.flushed if not is_tempo_node(node) and node not in erasure["cleared"]]
+
+
+def _end(blocks: BlockStore, tenant: str, erasure_id: str, now_ns: int) -> None:
+    try:
+        blocks.commit_erasing(tenant, Erasing(erased=[erasure_id]))
+    except CommitConflict:
+        log.debug("somebody else ended erasure %s", erasure_id)
+    delete_old_ids(blocks, tenant, now_ns)
+    log.info("erased tenant=%s erasure=%s", tenant, erasure_id)
 
 
 def _as_array(trace_ids: Sequence[bytes]) -> TraceIds:
-    """Return ids (n, 16). Raises ValueError where one is not of 16 bytes."""
-    if any(len(trace_id) != 16 for trace_id in trace_ids):
+    """Return ids (n, 16), none twice. Raises ValueError where one is not of 16 bytes, or there is none."""
+    if not trace_ids or any(len(trace_id) != 16 for trace_id in trace_ids):
         msg = "expected trace ids of 16 bytes"
         raise ValueError(msg)
-    return np.frombuffer(b"".join(trace_ids), np.uint8).reshape(-1, 16)
+    return np.unique(np.frombuffer(b"".join(trace_ids), np.uint8).reshape(-1, 16), axis=0)

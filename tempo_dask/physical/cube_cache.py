@@ -90,6 +90,14 @@ class CubeCache:
         if self._store is not None:
             self._store.forget(block_id)
 
+    def forget_all(self) -> None:
+        """Give up all cubes, on disk too, and those that wait to be written."""
+        self.flush()
+        self._memory.forget(lambda _key: True)
+        self.shown.forget(lambda _key: True)
+        if self._store is not None:
+            self._store.clear()
+
     def flush(self) -> None:
         """Wait until all that was to be written is."""
         self._writer.submit(int).result()

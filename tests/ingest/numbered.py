@@ -9,6 +9,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from storage.chunk import Chunk
 from storage.columns import ScanSource, SpanTables
+from storage.hidden import NOTHING_HIDDEN, HiddenTraces
 from storage.merge import merge
 
 START_NS = 1_700_000_000_000_000_000
@@ -44,6 +45,7 @@ class FakeBlockList:
     blocks: tuple[ScanSource, ...] = ()
     flushed: dict[str, int] = field(default_factory=dict)
     set_aside: dict[str, str] = field(default_factory=dict)
+    hidden: HiddenTraces = NOTHING_HIDDEN
 
 
 @dataclass

@@ -114,7 +114,7 @@ def test_compaction_on_a_cluster(tmp_path: Path) -> None:
     for n in range(3):
         publish(store, range(3 * n, 3 * n + 3), 1 + n, NOW)
     task = CompactGroup(objects, "t", list(store.block_list("t").blocks))
-    with Client(processes=False, dashboard_address=None, n_workers=1, threads_per_worker=1) as client:
+    with Client(processes=False, dashboard_address="127.0.0.1:0", n_workers=1, threads_per_worker=1) as client:
         result = client.submit(task, pure=False).result()
     assert result.error is None
     assert numbers_in(store.snapshot("t").blocks) == list(range(9))

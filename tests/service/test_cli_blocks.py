@@ -14,11 +14,14 @@ from storage.block_store import BlockStore
 from storage.chunk import Chunk
 from storage.local_objects import LocalStore
 from storage.merge import merge
+from storage.tempo_blocks.beside import BlocksBesideTempo
 from tempo_dask.cli.main import app
+from tempo_dask.notebook.store import Store
 from tests.otlp_oracle import Span
 from tests.storage.builder import SPAN, tables_of
 from tests.storage.tempo_writer import TENANT, write_block
 
+DRY_RUN = "dry run: --yes erases them"
 MINUTE_NS = 60 * 10**9
 SENT = [
     replace(
@@ -164,37 +167,60 @@ def test_compact_as_configured(tmp_path: Path) -> None:
     assert len(listed(tmp_path)) == 3
 
 
+def erase(data_dir: Path, *arguments: str) -> Result:
+    """Erase, and wait neither for readers nor for the node that the blocks are from."""
+    return run(data_dir, "erase", *arguments, "--grace", "0", "--without-node", "n")
+
+
 def test_erase_by_id(tmp_path: Path) -> None:
     """A dry run first; then it is gone from answers and from files."""
     publish(tmp_path, SENT[:3], 1)
     publish(tmp_path, SENT[3:], 2)
     wanted = SENT[1].trace_id.hex().lstrip("0")
     dry = run(tmp_path, "erase", "--trace", wanted)
-    assert (dry.exit_code, dry.output.splitlines()[-1]) == (0, "dry run: 1 blocks hold them; --yes erases them")
+    assert dry.exit_code == 0
+    assert dry.output.splitlines()[-2:] == ["1 blocks hold them, and servers perhaps in memory", DRY_RUN]
     assert sum(each["spans"] for each in listed(tmp_path)) == 5  # type: ignore[misc]  # numbers
-    done = run(tmp_path, "erase", "--trace", wanted, "--yes", "--grace", "0")
+    done = erase(tmp_path, "--trace", wanted, "--yes")
     assert (done.exit_code, done.output.splitlines()[-1]) == (0, "gone"), done.output
     assert sorted(each["spans"] for each in listed(tmp_path)) == [2, 2]  # type: ignore[type-var]  # numbers
-    assert run(tmp_path, "erase", "--trace", wanted, "--yes").output == "no block holds them\n"
+    again = erase(tmp_path, "--trace", wanted, "--yes")
+    assert again.output.splitlines()[0].startswith("0 blocks hold them")
 
 
 def test_erase_by_query(tmp_path: Path) -> None:
     publish(tmp_path, SENT, 1)
-    done = run(tmp_path, "erase", "--query", '{ span.color = "red" }', "--yes", "--grace", "0")
+    done = erase(tmp_path, "--query", '{ span.color = "red" }', "--yes")
     assert done.exit_code == 0, done.output
     assert "3 of the 3 traces" in done.output
     assert [each["spans"] for each in listed(tmp_path)] == [2]
+    assert erase(tmp_path, "--query", '{ span.color = "red" }', "--yes").output == "no trace matches\n"
+
+
+def test_an_erasure_is_resumed(tmp_path: Path) -> None:
+    """A node that does not answer leaves the traces hidden; once it is given up, the rest is done."""
+    publish(tmp_path, SENT, 1)
+    wanted = SENT[1].trace_id.hex()
+    left = run(tmp_path, "erase", "--trace", wanted, "--yes", "--grace", "0", "--wait", "0")
+    assert left.exit_code == 1
+    assert "hidden, but not gone yet: node n still has to empty its write-ahead log" in left.output
+    assert '"spans": 4' in run(tmp_path, "list", "--json").output
+    done = run(tmp_path, "erase", "--resume", "--without-node", "n")
+    assert (done.exit_code, done.output) == (0, "gone\n")
+    assert run(tmp_path, "erase", "--resume").output == "gone\n"
 
 
 def test_nothing_is_erased_from_tempos_blocks(tmp_path: Path, tempo_block: str) -> None:
-    """Not when it answers, nor when it is converted: the file holds the trace, and that is told."""
+    """Not when it answers, nor when it is converted: the file holds the trace, which stays hidden, and that is told."""
     wanted = SENT[0].trace_id.hex()
     run(tmp_path, "convert")
     done = run(tmp_path, "erase", "--trace", wanted, "--yes", "--grace", "0")
     assert done.exit_code == 1
-    assert f"{tempo_block} is Tempo's and holds some of them" in done.output
-    assert "gone" in done.output.splitlines()
+    assert f"{tempo_block} is Tempo's and holds some" in done.output
+    assert "gone" not in done.output.splitlines()
     assert (tmp_path / "blocks" / TENANT / tempo_block / "data.parquet").exists()
+    spans = Store(BlocksBesideTempo(LocalStore(tmp_path / "blocks")), TENANT).spans("{ }")
+    assert len(spans.compute()) == 4
 
 
 @pytest.mark.parametrize(
