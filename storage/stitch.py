@@ -24,11 +24,14 @@ from storage.columns import ScanSource
 from storage.kernels.search import find_ids, shared_ids
 from storage.merge import merge
 from storage.remembered import Remembered
+from storage.shared_traces import shared_rows
 
 Rows = npt.NDArray[np.int64]
 
 #: A source with this many times fewer traces is searched for in the other, not merged with it.
 _LOPSIDED = 16
+#: More sources than these are compared at once: pairs are remembered, but grow with the square of the sources.
+_MANY = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,20 @@ def _remembered(sources: Sequence[ScanSource]) -> Stitching:
 
 def _extend(base: Stitching, known: Sequence[ScanSource], new: Sequence[ScanSource]) -> Stitching:
     """Return a stitching of `known` sources, extended by `new` ones."""
+    at_once = not known and len(new) > _MANY
+    rows = shared_rows(new) if at_once else _rows_by_pairs(base, known, new)
+    if not rows:
+        return base
+    gathered = _gather([source for source in (*known, *new) if source.meta.id in rows], rows)
+    excluded = {
+        source_id: np.union1d(base.excluded.get(source_id, _NO_ROWS), rows.get(source_id, _NO_ROWS))
+        for source_id in {**base.excluded, **rows}
+    }
+    return Stitching(excluded, (*base.sources, gathered))
+
+
+def _rows_by_pairs(base: Stitching, known: Sequence[ScanSource], new: Sequence[ScanSource]) -> Mapping[str, Rows]:
+    """Return the rows of traces that lie in several sources, one of them new, but for what `base` has stitched."""
     found: dict[str, list[Rows]] = {}
     for first, second in chain(product(known, new), combinations(new, 2)):
         of_first, of_second = _pairs.get_or_make(_ids([first, second]), partial(_shared, first, second))
@@ -84,15 +101,7 @@ def _extend(base: Stitching, known: Sequence[ScanSource], new: Sequence[ScanSour
         if len(of_first):
             found.setdefault(first.meta.id, []).append(of_first)
             found.setdefault(second.meta.id, []).append(of_second)
-    if not found:
-        return base
-    rows = {source_id: np.unique(np.concatenate(parts)) for source_id, parts in found.items()}
-    gathered = _gather([source for source in (*known, *new) if source.meta.id in rows], rows)
-    excluded = {
-        source_id: np.union1d(base.excluded.get(source_id, _NO_ROWS), rows.get(source_id, _NO_ROWS))
-        for source_id in {**base.excluded, **rows}
-    }
-    return Stitching(excluded, (*base.sources, gathered))
+    return {source_id: np.unique(np.concatenate(parts)) for source_id, parts in found.items()}
 
 
 def _shared(first: ScanSource, second: ScanSource) -> tuple[Rows, Rows]:

@@ -14,6 +14,7 @@ from storage.block.writer import Origin, write_block
 from storage.chunk import Chunk
 from storage.columns import ScanSource
 from storage.merge import merge
+from storage.shared_traces import shared_rows
 from storage.stitch import Stitching, stitch
 from tests.otlp_oracle import Span, by_id, tables_to_spans
 from tests.storage.builder import tables_of
@@ -105,3 +106,22 @@ def test_few_ids_are_looked_up_in_many() -> None:
     assert sorted(map(len, stitching.excluded.values())) == [2, 2]
     (stitched,) = stitching.sources
     assert stitched.meta.span_count == 4
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.lists(st.tuples(tree_spans, st.integers(0, 3)), max_size=14))
+def test_all_at_once_finds_what_pairs_find(spread: list[tuple[Span, int]]) -> None:
+    sources = [source_of([span for span, at in spread if at == n]) for n in range(4)]
+    at_once, by_pairs = shared_rows(sources), stitch(sources).excluded
+    assert {source: rows.tolist() for source, rows in at_once.items()} == {
+        source: rows.tolist() for source, rows in by_pairs.items()
+    }
+
+
+def test_many_sources_are_stitched_at_once() -> None:
+    tables = [merge([tables_of([a_span(n + 1)])]) for n in range(2)]
+    sources = [Chunk.seal(tables[n == 170], id=f"s{next(IDS)}", tenant="t") for n in range(200)]
+    stitching = stitch(sources)
+    (stitched,) = stitching.sources
+    assert stitched.meta.span_count == 2
+    assert {source: rows.tolist() for source, rows in stitching.excluded.items()} == {s.meta.id: [0] for s in sources}
