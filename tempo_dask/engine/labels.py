@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from tempo_dask.engine.results import Labels, Series
 from tempo_dask.physical.groups import LabelSet
@@ -27,6 +27,12 @@ def series_labels(aggregate: MetricsAggregate, labels: LabelSet, added: Sequence
     if aggregate.by and not any(label is not None for label in labels):
         found = ((shown(aggregate.by[0]), _NIL),)
     return (*found, *added) or (("__name__", aggregate.function.value),)
+
+
+def named_groups(aggregate: MetricsAggregate, groups: Iterable[LabelSet]) -> Mapping[Labels, LabelSet]:
+    """Return groups by the labels that their series begin with."""
+    named = {series_labels(aggregate, group, ()): group for group in groups}
+    return named if aggregate.by else {**named, (): ()}
 
 
 def series_order(series: Series) -> tuple[int, list[tuple[str, str]]]:

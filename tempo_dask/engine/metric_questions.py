@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from tempo_dask.engine.compared import compared_series
 from tempo_dask.engine.executors import Executor
 from tempo_dask.engine.exemplars import ByLabels, answered_exemplars
-from tempo_dask.engine.results import Series
+from tempo_dask.engine.labels import named_groups
+from tempo_dask.engine.results import Exemplar, Labels, Series
 from tempo_dask.engine.series import finished_series
 from tempo_dask.physical.cells import answerable
 from tempo_dask.physical.metric_compare import ComparePartial, compare_work
 from tempo_dask.physical.metric_functions import metric_function
-from tempo_dask.physical.series import SeriesPartial, series_work, with_zeros
+from tempo_dask.physical.series import SeriesPartial, series_work, series_work_of_groups, with_zeros
 from tempo_dask.physical.shown_exemplars import ShownExemplars, choose, exemplar_work
 from tempo_dask.physical.unit_runs import UnitRun
 from tempo_dask.physical.units import ScanUnit, Shard
@@ -53,6 +54,10 @@ class Question(Protocol[Found]):
         """Return the series of all that was found."""
         ...
 
+    async def with_exemplars(self, left: Sequence[Series], found: Found, executor: Executor) -> Sequence[Series]:
+        """Return the series that are left of an answer, with exemplars looked for again where none of them has any."""
+        ...
+
     def is_cut(self, found: Found) -> bool:
         """Return whether there were more series than an answer has room for."""
         ...
@@ -84,6 +89,22 @@ class _OverTime(Question[SeriesPartial]):
         shown = await executor.run(exemplar_work(self.plan, found.exemplars, self.work.tasks))
         return await asyncio.to_thread(self._with_exemplars, found, shown)
 
+    async def with_exemplars(
+        self, left: Sequence[Series], found: SeriesPartial, executor: Executor
+    ) -> Sequence[Series]:
+        """Scan again for the groups of these series alone. Of many spans the most frequent groups have exemplars."""
+        if not self.output.exemplars or not left or any(one.exemplars for one in left):
+            return left
+        named = named_groups(self.output.aggregate, found.cells.labels)
+        names = [one.labels if one.labels in named else one.labels[:-1] for one in left]
+        groups = frozenset(named[name] for name in names if name in named)
+        again = await executor.run(series_work_of_groups(self.work, groups))
+        exemplars: dict[Labels, tuple[Exemplar, ...]] = {}
+        for one in await self.answer(again, executor):
+            name = one.labels if one.labels in named else one.labels[:-1]
+            exemplars[name] = (*exemplars.get(name, ()), *one.exemplars)
+        return [replace(one, exemplars=exemplars.pop(name, ())) for one, name in zip(left, names, strict=True)]
+
     def is_cut(self, found: SeriesPartial) -> bool:
         """Return whether there were more groups than an answer has room for."""
         return answerable(metric_function(self.output), found.cells, self.output.step_count).is_cut
@@ -113,6 +134,15 @@ class _Compared(Question[ComparePartial]):
     async def answer(self, found: ComparePartial, executor: Executor) -> Sequence[Series]:  # noqa: ARG002  # as others
         """Return the series of all that was found."""
         return await asyncio.to_thread(compared_series, found, self.output)
+
+    async def with_exemplars(
+        self,
+        left: Sequence[Series],
+        found: ComparePartial,  # noqa: ARG002  # as others
+        executor: Executor,  # noqa: ARG002
+    ) -> Sequence[Series]:
+        """Return the series as they are."""
+        return left
 
     def is_cut(self, found: ComparePartial) -> bool:  # noqa: ARG002  # as others
         """Return False: the values that are shown are the most frequent ones anyway."""

@@ -52,7 +52,7 @@ async def stream_range(
     async for progress in in_waves(asked.work, executor):
         found, settled_ns = progress.found, _settled(progress.waiting, request)
         if not progress.waiting:
-            yield _result(request, _answered(plan, asked, found, await asked.answer(found, executor)))
+            yield _result(request, await _whole(plan, asked, found, executor))
         elif settled_ns < told:
             told = settled_ns
             series = () if request.max_series else asked.series(found)
@@ -82,11 +82,19 @@ async def _answer(plan: MetricsPlan, shards: tuple[Shard, ...], executor: Execut
     if isinstance(plan, SeriesPlan):
         asked = await asyncio.to_thread(question, plan.plan, shards)
         found = await executor.run(asked.work)
-        return _answered(plan, asked, found, await asked.answer(found, executor))
+        return await _whole(plan, asked, found, executor)
     lhs, rhs = await _answer(plan.lhs, shards, executor), await _answer(plan.rhs, shards, executor)
     joined = combined(plan.op, lhs.series, rhs.series)
     series = apply_second_stages(plan.second, joined)
     return _Answer(series, _sum(lhs.metrics, rhs.metrics), lhs.is_cut or rhs.is_cut)
+
+
+async def _whole(plan: SeriesPlan, asked: Question[Found], found: Found, executor: Executor) -> _Answer:
+    """Return the answer with exemplars; series that later stages left have their own."""
+    answer = _answered(plan, asked, found, await asked.answer(found, executor))
+    if not plan.second:
+        return answer
+    return replace(answer, series=tuple(await asked.with_exemplars(answer.series, found, executor)))
 
 
 def _answered(plan: SeriesPlan, asked: Question[Found], found: Found, series: Sequence[Series]) -> _Answer:

@@ -10,6 +10,7 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
+from tempo_dask.kernels.series import take_codes
 from tempo_dask.physical.all_stages import apply_stages
 from tempo_dask.physical.cells import Cells, filled, join_cells
 from tempo_dask.physical.cube_cache import PROCESS_CUBES
@@ -22,7 +23,7 @@ from tempo_dask.physical.exemplars import (
     join_candidates,
     join_fine,
 )
-from tempo_dask.physical.groups import Groups, group_by
+from tempo_dask.physical.groups import Groups, LabelSet, group_by
 from tempo_dask.physical.metric_cubes import CubeWindow, FoundSeries, asked_of, cube_key, cube_window, cut
 from tempo_dask.physical.metric_function import Spans
 from tempo_dask.physical.metric_functions import metric_function
@@ -56,17 +57,26 @@ def series_work(plan: Plan, series: TimeSeries, shards: Iterable[Shard]) -> Part
     return PartitionWork(runs, chunk, join, task_bytes=task_bytes, name="match")
 
 
+def series_work_of_groups(
+    work: PartitionWork[UnitRun, SeriesPartial], groups: frozenset[LabelSet]
+) -> PartitionWork[UnitRun, SeriesPartial]:
+    """Return the same work over the spans of some groups alone."""
+    return replace(work, chunk=replace(cast("SeriesChunk", work.chunk), groups=groups))
+
+
 @dataclass(frozen=True, slots=True)
 class SeriesChunk:
     """Fills the cells of the units of a run.
 
-    `slot_ns` is the length of the slots for exemplars, `asked` tells cubes of different queries apart.
+    `slot_ns` is the length of the slots for exemplars, `asked` tells cubes of different queries apart. `groups` are
+    those whose spans count (None: all).
     """
 
     plan: Plan
     series: TimeSeries
     slot_ns: int
     asked: str
+    groups: frozenset[LabelSet] | None = None
 
     def __call__(self, number: int, run: UnitRun) -> SeriesPartial:
         """Return the cells that the spans of a run fill; `number` is the place of the run in the work."""
@@ -74,7 +84,7 @@ class SeriesChunk:
         return SeriesPartial(found.cells, candidates(found.candidates, self.series, number), run.inspected_spans)
 
     def _found(self, run: UnitRun) -> FoundSeries:
-        covered = cube_window(run, self.plan.window, self.series) if run.is_cubed else None
+        covered = cube_window(run, self.plan.window, self.series) if run.is_cubed and self.groups is None else None
         if covered is None:
             return self._joined([self._scanned(unit) for unit in run.units])
         return self._of_run(run, covered)
@@ -129,6 +139,9 @@ class SeriesChunk:
         starts = reader.data("spans", "start")
         operands = [scan.binder.operand(attribute) for attribute in aggregate.by]
         groups = group_by(operands, reader, arrays_alike=True)
+        if self.groups is not None:
+            counts = np.array([labels in self.groups for labels in groups.labels], np.int32)
+            spansets = spansets.only(take_codes(groups.rows, counts[groups.numbers]).astype(np.uint8))
         operand = aggregate.operand
         values = None if operand is None else scalars(values_in(scan.binder.operand(operand), "spans", reader))
         valued = spansets.mask if values is None else spansets.mask & numeric(values).present()
