@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from storage.chunk import Chunk
@@ -28,7 +28,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Assignment:
+class Batch:
     """Tasks, by their places in the work, that one thread of a worker does in turn."""
 
     worker: Worker
@@ -44,9 +44,9 @@ def scanned_units(task: object) -> Sequence[ScanUnit]:
 
 
 def assigned(
-    tasks: Sequence[Place], scanners: Sequence[Worker], nodes: Mapping[str, Worker], per_thread: int
-) -> list[Assignment]:
-    """Deal tasks out, at most `per_thread` shares to each thread of a worker, the first tasks first."""
+    tasks: Sequence[Place], scanners: Sequence[Worker], nodes: Mapping[str, Worker]
+) -> Mapping[Worker, Sequence[int]]:
+    """Return whose each task is, by places in the work."""
     of_worker: dict[Worker, list[int]] = defaultdict(list)
     free: list[tuple[Place, Sequence[ScanUnit]]] = []
     for task in tasks:
@@ -59,22 +59,24 @@ def assigned(
         else:
             free.append((task, units))
     if free:
-        chosen = place([_key(units) for _, units in free], [_spans(units) for _, units in free], scanners)
+        chosen = place(_keys(units for _, units in free), [_spans(units) for _, units in free], scanners)
         for (task, _), worker in zip(free, chosen, strict=True):
             of_worker[scanners[worker]].append(task.place)
-    return [share for worker, places in of_worker.items() for share in _shares(worker, sorted(places), per_thread)]
+    return of_worker
 
 
-def _key(units: Sequence[ScanUnit]) -> int:
-    meta = units[0].source.meta
-    return hash_of(meta.tenant, meta.id, units[0].unit // _TOGETHER)
+def _keys(tasks: Iterable[Sequence[ScanUnit]]) -> list[int]:
+    """Return a hash for each task, the same for neighbours; each is reckoned once."""
+    known: dict[tuple[int, int], int] = {}
+    found = []
+    for units in tasks:
+        source, group = units[0].source, units[0].unit // _TOGETHER
+        key = known.get((id(source), group))
+        if key is None:
+            key = known[id(source), group] = hash_of(source.meta.tenant, source.meta.id, group)
+        found.append(key)
+    return found
 
 
 def _spans(units: Sequence[ScanUnit]) -> int:
     return sum(unit.meta.stop_span - unit.meta.first_span for unit in units) + 1
-
-
-def _shares(worker: Worker, places: Sequence[int], per_thread: int) -> list[Assignment]:
-    """Cut what a worker does into shares. This process deals its own out itself."""
-    count = 1 if worker is HERE else min(len(places), worker.threads * per_thread)
-    return [Assignment(worker, places[first::count]) for first in range(count)]

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar, cast
+from typing import ClassVar, Generic, TypeVar, cast
 
 import dask.threaded
 
 from tempo_dask import telemetry
+from tempo_dask.engine.blocking import Asked, BlockingExecutor
 from tempo_dask.physical.scan_context import cancelled_by, check_cancelled
-from tempo_dask.physical.work import PartitionWork
 
 Task = TypeVar("Task")
 Partial = TypeVar("Partial")
@@ -29,9 +27,8 @@ _MOST_PARTIALS = 8
 class _Share(Generic[Task, Partial]):
     """A few tasks that one thread does in turn."""
 
-    work: PartitionWork[Task, Partial]
+    asked: Asked[Task, Partial]
     places: Sequence[int]
-    cancelled: threading.Event
     waiting: set[int]
 
     def __call__(self) -> Partial:
@@ -42,58 +39,41 @@ class _Share(Generic[Task, Partial]):
         return found
 
     def _done(self) -> Partial:
-        work, done = self.work, list[Partial]()
-        with cancelled_by(self.cancelled.is_set):
+        work, done = self.asked.work, list[Partial]()
+        with cancelled_by(self.asked.cancelled.is_set):
             for place in self.places:
                 check_cancelled()
                 done.append(work.chunk(place, work.tasks[place]))
+                self.asked.told(1)
                 if len(done) > _MOST_PARTIALS:
                     done = [work.combine(done)]
         return work.combine(done)
 
 
 @dataclass(slots=True)
-class LocalExecutor:
-    """The default executor: `threads` threads scan for all queries, each query waits in a thread of its own."""
+class LocalExecutor(BlockingExecutor):
+    """The default executor: `threads` threads scan for all queries."""
 
     threads: int
     _scanners: ThreadPoolExecutor = field(init=False)
-    _waiters: ThreadPoolExecutor = field(init=False)
     _waiting: set[int] = field(init=False, default_factory=set)  # identities of shares
 
     def __post_init__(self) -> None:
         self._scanners = ThreadPoolExecutor(self.threads, thread_name_prefix="scan")
-        self._waiters = ThreadPoolExecutor(64, thread_name_prefix="query")
 
-    async def run(self, work: PartitionWork[Task, Partial]) -> Partial:
-        """Return the combined result of the work."""
-        cancelled = threading.Event()
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._waiters, self.run_now, work, cancelled)
-        except asyncio.CancelledError:
-            cancelled.set()
-            raise
-
-    def run_now(self, work: PartitionWork[Task, Partial], cancelled: threading.Event | None = None) -> Partial:
-        """Return the combined result of the work; blocks."""
-        stop = cancelled if cancelled is not None else threading.Event()
-        found = work.combine(())
-        for wave in self._waves(work):
-            count = self.graph_size(len(wave))
-            shares = [_Share(work, wave[n::count], stop, self._waiting) for n in range(count)]
-            found = work.combine([found, *self._done(shares)])
-            if work.is_complete is not None and work.is_complete(found, work.tasks[wave.stop :]):
-                break
-        telemetry.RETRIES.observe(0)
-        return found
+    def begun(self, asked: Asked[Task, Partial]) -> _Run[Task, Partial]:
+        """Return the work as the threads will do it."""
+        return _Run(self, asked)
 
     @property
     def waiting_tasks(self) -> int:
         """How many shares wait for a thread, of all queries."""
         return len(self._waiting)
 
-    def _done(self, shares: Sequence[_Share[Task, Partial]]) -> Sequence[Partial]:
-        """Return what the shares find, in their order."""
+    def done(self, asked: Asked[Task, Partial], places: Sequence[int]) -> Sequence[Partial]:
+        """Return what tasks find, as parts that are yet to be combined."""
+        count = self.graph_size(len(places))
+        shares = [_Share(asked, places[first::count], self._waiting) for first in range(count)]
         known = frozenset(map(id, shares))
         self._waiting.update(known)
         try:
@@ -108,16 +88,23 @@ class LocalExecutor:
         """Return how many shares so many tasks are dealt out to."""
         return min(tasks, self.threads * _TASKS_PER_THREAD)
 
-    def close(self) -> None:
-        """Stop the threads."""
-        self._waiters.shutdown(cancel_futures=True)
+    def scanning_threads(self) -> int:
+        """Return how many threads scan."""
+        return self.threads
+
+    def stop_scanning(self) -> None:
+        """Stop the threads that scan."""
         self._scanners.shutdown(cancel_futures=True)
 
-    def _waves(self, work: PartitionWork[Task, Partial]) -> Iterator[range]:
-        """Yield the places of tasks to run together: all at once, or growing runs where a few may do."""
-        count = len(work.tasks)
-        size = count if work.is_complete is None else self.threads
-        first = 0
-        while first < count:
-            yield range(first, min(first + size, count))
-            first, size = first + size, size * 2
+
+@dataclass(frozen=True, slots=True)
+class _Run(Generic[Task, Partial]):
+    """One piece of work while it runs. No thread of this process is ever lost."""
+
+    retries: ClassVar[int] = 0
+    executor: LocalExecutor
+    asked: Asked[Task, Partial]
+
+    def parts(self, wave: range) -> Iterator[Sequence[Partial]]:
+        """Yield what the tasks of these places find, all at once."""
+        yield self.executor.done(self.asked, wave)

@@ -52,7 +52,7 @@ def test_few_units_move_when_a_worker_comes() -> None:
 def test_live_spans_of_this_process_are_scanned_here() -> None:
     unit = ScanUnit(chunk_of([body(range(10))]), 0)
     workers = [Worker("tcp://worker:1", 4)]
-    assert [share.worker for share in assigned([Place(0, unit)], workers, {}, 2)] == [HERE]
+    assert assigned([Place(0, unit)], workers, {}) == {HERE: [0]}
 
 
 def test_keys_of_tenants_differ() -> None:
