@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from itertools import count
-from typing import Any, Generic, TextIO, TypeVar
+from dataclasses import dataclass, field
+from typing import Protocol, TextIO, TypeVar
 
+from tempo_dask.engine.blocking import Told
 from tempo_dask.engine.executors import Executor
 from tempo_dask.physical.work import PartitionWork
 
@@ -22,38 +23,40 @@ _TICK_S = 0.1
 _WIDTH = 40
 
 
-@dataclass(frozen=True, slots=True)
-class _Counted(Generic[Task, Partial]):
-    """A chunk function that counts; `ticks` is one call of C, so threads need no lock."""
+class Telling(Executor, Protocol):
+    """An executor that says how far it is: in this process, or on a cluster."""
 
-    chunk: Callable[[int, Task], Partial]
-    ticks: count[int] = field(default_factory=count)
+    async def run(self, work: PartitionWork[Task, Partial], told: Told = ...) -> Partial:
+        """Return the combined result of the work; `told` is called with how many more tasks are done."""
+        ...
 
-    def __call__(self, place: int, task: Task) -> Partial:
-        found = self.chunk(place, task)
-        next(self.ticks)
-        return found
 
-    @property
-    def done(self) -> int:
-        """How many tasks are done: the repr of a counter reads it without moving it."""
-        return int(repr(self.ticks)[6:-1])
+@dataclass(slots=True)
+class _Count:
+    """How many tasks are done; told by any thread."""
+
+    done: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, tasks: int) -> None:
+        """Note that so many more are done."""
+        with self._lock:
+            self.done += tasks
 
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """An executor of this process whose work of more than `QUICK_S` shows how far it is."""
+    """An executor whose work of more than `QUICK_S` shows how far it is."""
 
-    executor: Executor
+    executor: Telling
     out: Callable[[], TextIO]
 
     async def run(self, work: PartitionWork[Task, Partial]) -> Partial:
         """Return the combined result of the work."""
-        counted = _Counted(work.chunk)
-        named = replace(work, chunk=counted, name=work.stage)
-        bar = asyncio.create_task(self._show(counted, len(work.tasks), work.stage))
+        count = _Count()
+        bar = asyncio.create_task(self._show(count, len(work.tasks), work.stage))
         try:
-            return await self.executor.run(named)
+            return await self.executor.run(work, count.add)
         finally:
             bar.cancel()
             await asyncio.gather(bar, return_exceptions=True)
@@ -66,13 +69,13 @@ class _Shown:
         """Stop the executor."""
         self.executor.close()
 
-    async def _show(self, counted: _Counted[Any, Any], tasks: int, stage: str) -> None:
+    async def _show(self, count: _Count, tasks: int, stage: str) -> None:
         started = time.perf_counter()
         await asyncio.sleep(QUICK_S)
         out = self.out()
         try:
             while True:
-                out.write(f"\r{bar_text(counted.done, tasks)} {stage}, {time.perf_counter() - started:.1f} s")
+                out.write(f"\r{bar_text(count.done, tasks)} {stage}, {time.perf_counter() - started:.1f} s")
                 out.flush()
                 await asyncio.sleep(_TICK_S)
         finally:
@@ -80,7 +83,7 @@ class _Shown:
             out.flush()
 
 
-def shown_progress(executor: Executor, out: Callable[[], TextIO] = lambda: sys.stderr) -> Executor:
+def shown_progress(executor: Telling, out: Callable[[], TextIO] = lambda: sys.stderr) -> Executor:
     """Return an executor that shows a bar of text for long work on what `out` gives, and wipes it in the end."""
     return _Shown(executor, out)
 

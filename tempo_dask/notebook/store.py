@@ -194,7 +194,7 @@ def open_store(location: str | Path, *, tenant: str = SINGLE_TENANT, scheduler: 
     if scheduler is None:
         return Store(blocks, tenant)
     cluster = open_cluster(scheduler, _cores())
-    return Store(blocks, tenant, cluster.executor, cluster)
+    return Store(blocks, tenant, shown_progress(cluster.executor), cluster)
 
 
 def _objects(location: str | Path) -> ObjectStore:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import random
+import re
 import signal
 import subprocess
 import threading
@@ -29,6 +31,7 @@ from tempo_dask.engine.requests import RangeRequest, SearchRequest, TagNamesRequ
 from tempo_dask.errors import QueryFailed
 from tempo_dask.kernels import otlp
 from tempo_dask.maintenance.compaction import CompactGroup
+from tempo_dask.notebook import progress
 from tests.cluster.processes import DaskProcesses, end, until
 from tests.cluster.slow_work import counted, slow_count
 from tests.engine.recorded import TENANT, Fixed, chunk_of
@@ -121,6 +124,18 @@ def test_the_answers_are_those_of_one_process(
     assert asked(sources, both_work.executor) == here
     assert here[-1] == {""}
     assert asked_for  # workers did it, not this process
+
+
+def test_a_bar_shows_how_far_the_workers_are(
+    sources: tuple[ScanSource, ...], both_work: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "QUICK_S", 0.0)
+    out, work = io.StringIO(), slow_count(sources, 0.1)
+    found = asyncio.run(progress.shown_progress(both_work.executor, lambda: out).run(work))
+    assert found.total() == counted(sources)
+    shown = {int(done) for done in re.findall(rf"(\d+) of {len(work.tasks)} slowcount", out.getvalue())}
+    assert 0 in shown
+    assert len(shown) > 1
 
 
 def test_errors_are_those_of_one_process(sources: tuple[ScanSource, ...], both_work: Cluster) -> None:
