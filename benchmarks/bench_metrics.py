@@ -30,6 +30,7 @@ from tempo_dask.engine.local import LocalExecutor
 from tempo_dask.engine.metric_questions import question
 from tempo_dask.engine.requests import RangeRequest
 from tempo_dask.kernels.otlp import decode
+from tempo_dask.memory import keep_freed_memory
 from tempo_dask.physical.cube_cache import PROCESS_CUBES
 from tempo_dask.physical.units import Shard
 from tempo_dask.plan.build import build_metrics
@@ -114,7 +115,8 @@ PANELS = (
 
 
 def main(spans: int = SPANS) -> Rows:
-    """Ask every question of a made-up shop; then refresh a dashboard."""
+    """Ask every question of a made-up shop; then refresh a dashboard. Memory is kept as a server keeps it."""
+    keep_freed_memory()
     rows = [row for measured in ask_all(made_up(spans)) for row in measured.rows()]
     return rows + refresh_dashboard(spans)
 
@@ -141,6 +143,7 @@ def refresh_dashboard(spans: int) -> Rows:
 
 def print_all(spans: int, recorded: Sequence[Path]) -> None:
     """Print a table of a made-up shop's spans, or of copies of recorded ones."""
+    keep_freed_memory()
     block = copied(recorded, spans) if recorded else made_up(spans)
     show(f"metrics of {block.meta.span_count:,} spans, one thread", ask_all(block))
     for what, value, unit in refresh_dashboard(spans):

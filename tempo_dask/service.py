@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import uvloop
 
 from storage.block_store import BlockStore
@@ -51,6 +50,7 @@ from tempo_dask.kernels.otlp_sizes import count_longer, trace_sizes
 from tempo_dask.listeners import Listeners
 from tempo_dask.maintenance.cycle import Maintenance
 from tempo_dask.maintenance.tasks import one_by_one
+from tempo_dask.memory import keep_freed_memory
 from tempo_dask.observability.flushes import ObservedBlocks
 from tempo_dask.observability.observers import Observers
 from tempo_dask.operations import Operations
@@ -78,7 +78,7 @@ class StartFailed(TempoDaskError):
 def serve(config: Config, data_dir: Path, scheduler: str) -> None:
     """Run the server until SIGTERM or SIGINT. Raises StartFailed where it cannot start."""
     logs.set_up(config.server.log_level, config.server.log_format)
-    pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own gives memory back too soon, and page faults cost more
+    keep_freed_memory()
     settings = TenantSettings(config.overrides)
     try:
         settings.load()
