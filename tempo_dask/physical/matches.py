@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from tempo_dask.kernels.traces import newest_matches
 from tempo_dask.physical.all_stages import apply_stages
+from tempo_dask.physical.newest_bound import NewestBound
 from tempo_dask.physical.reader import Rows
 from tempo_dask.physical.shown_values import Shown
 from tempo_dask.physical.spansets import Spansets, TraceSets, UnitScan, all_spans
@@ -51,14 +52,21 @@ class MatchChunk:
 
     plan: Plan
     newest: NewestTraces
+    bound: NewestBound = field(compare=False, repr=False)
+
+    @classmethod
+    def of(cls, plan: Plan, newest: NewestTraces) -> MatchChunk:
+        """Return what has found nothing yet."""
+        return cls(plan, newest, NewestBound(newest.limit))
 
     def __call__(self, number: int, unit: ScanUnit) -> Matches:
         """Return the traces of the unit that matched, newest first; `number` is its place in the work."""
         scan = UnitScan.of(unit)
         spansets = apply_stages(self.plan.stages, all_spans(unit, scan, self.plan.window), scan)
-        if spansets.is_empty:
+        if spansets.is_empty or unit.newest_start_ns < self.bound.start_ns:
             return ()
         newest = self._newest(spansets, scan)
+        self.bound.add((unit.source.meta.tenant, unit.source.meta.id, unit.unit), [-age for age, _, _ in newest])
         sets = [list(_sets(spansets, trace, scan)) for _, _, trace in newest]
         attributes = iter(_attributes(spansets, [of_set for of_trace in sets for of_set, _ in of_trace]))
         return tuple(

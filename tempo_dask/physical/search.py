@@ -20,7 +20,7 @@ def match_work(plan: Plan, newest: NewestTraces, shards: Iterable[Shard]) -> Par
     units = units_of(shards, plan)
     return PartitionWork(
         units,
-        MatchChunk(plan, newest),
+        MatchChunk.of(plan, newest),
         partial(newest_of, limit=newest.limit),
         partial(is_complete, limit=newest.limit),
         decoded_bytes(units),
