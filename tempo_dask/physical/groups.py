@@ -10,6 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from storage.arrays import frozen
+from storage.chunk import Chunk
+from storage.remembered import Remembered
 from tempo_dask.kernels.predicates import Mask
 from tempo_dask.kernels.series import take_codes
 from tempo_dask.physical.bound import Absent, FirstOf, IntrinsicColumn, Operand
@@ -29,6 +32,11 @@ ARRAY_LABEL: Label = (StaticType.STRING_ARRAY, "nil")
 #: Integers that span no more numbers than this are numbered without sorting.
 _DENSE = 1 << 16
 _DENSE_PAIRS = 1 << 20
+
+
+_Numbers: TypeAlias = tuple[Codes, tuple[LabelSet, ...]]
+#: Numbers and labels of the rows of blocks' small tables, which all of their units share: by tenant, id and operand.
+_NUMBERED: Remembered[tuple[str, str, Operand, bool], _Numbers] = Remembered(1_000_000, lambda found: 1 + len(found[0]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +109,20 @@ def _in_small_table(operand: Operand, reader: UnitReader, *, arrays_alike: bool)
     table = operand_table(operand)
     if table not in ("resources", "scopes", "traces"):
         return None
+    codes, labels = (
+        _numbered_rows(operand, reader, arrays_alike=arrays_alike)
+        if table == "traces" or isinstance(reader.source, Chunk)
+        else _NUMBERED.get_or_make(
+            (reader.source.meta.tenant, reader.source.meta.id, operand, arrays_alike),
+            lambda: _numbered_rows(operand, reader, arrays_alike=arrays_alike),
+        )
+    )
+    return Groups(reader.references(table), codes, labels)
+
+
+def _numbered_rows(operand: Operand, reader: UnitReader, *, arrays_alike: bool) -> _Numbers:
     codes, labels = _unified(*_number(values_of(operand, reader), arrays_alike=arrays_alike))
-    return Groups(reader.references(table), codes, tuple((label,) for label in labels))
+    return frozen(codes), tuple((label,) for label in labels)
 
 
 def _in_dictionary(operand: Operand, reader: UnitReader) -> Groups | None:
