@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from storage.block.files import BlockFiles
+from storage.block.listed import Listed, is_as_listed, read_description
 from storage.block.meta import DESCRIPTION, BlockMeta
 from storage.block.parts import write_parts
 from storage.block.reader import Block
@@ -28,8 +29,11 @@ class BlockFormat(Protocol):
         """
         ...
 
-    def open(self, files: BlockFiles) -> ScanSource:
-        """Open a block. Must raise StorageError, ValueError or OSError where its files are damaged."""
+    def open(self, files: BlockFiles, listed: Listed | None = None) -> ScanSource:
+        """Open a block; what the commit log says of it, where it is known, may save reading.
+
+        Must raise StorageError, ValueError or OSError where its files are damaged.
+        """
         ...
 
 
@@ -48,11 +52,13 @@ class ParquetFormat:
         known, may_have_rest = _columns_of(metas)
         return write_parts(parts, known, may_have_rest, origin)
 
-    def open(self, files: BlockFiles) -> ScanSource:
-        """Read the description and open what it describes, if all of it is there."""
+    def open(self, files: BlockFiles, listed: Listed | None = None) -> ScanSource:
+        """Open a block if all of it is there. One that is as listed has its description decoded when that is needed."""
         description = files.local_path(DESCRIPTION)
         if description is None:  # a store a network away: each question would be a round trip
-            return Block.open(BlockMeta.decode(files.read_range(DESCRIPTION, 0, files.size(DESCRIPTION))), files)
+            return Block.open(read_description(files), files)
+        if listed is not None and is_as_listed(description.parent, listed):
+            return Block.listed(listed, files)
         meta = BlockMeta.decode(description.read_bytes())
         _check_sizes(meta, description.parent)
         return Block.open(meta, files)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from storage.block.files import StoredFiles
+from storage.block.listed import Listed, described_by
 from storage.block.meta import DESCRIPTION, BlockMeta
 from storage.block.writer import Origin
 from storage.block_format import BlockFormat, ParquetFormat
@@ -309,7 +310,8 @@ class BlockStore:
         now = time.monotonic()
         absent = [b for b in wanted if b not in opened or (isinstance(o := opened[b], _SetAside) and o.retry_at <= now)]
         if absent:
-            blocks = in_parallel(lambda block_id: self._open(tenant, block_id), absent, PARALLEL_OPENS)
+            threads = PARALLEL_OPENS if self._objects.local_path(DESCRIPTION) is None else 1  # files wait for nobody
+            blocks = in_parallel(lambda block_id: self._open(tenant, listed.blocks[block_id]), absent, threads)
             found = dict(zip(absent, blocks, strict=True))
             opened |= found
             with self._lock:
@@ -320,15 +322,16 @@ class BlockStore:
         """Return a listed block to read all of. Raises DamagedBlock where it is set aside."""
         with self._lock:
             kept = self._opened.get(tenant, {}).get(record["id"])
-        block = kept if kept is not None and not isinstance(kept, _SetAside) else self._open(tenant, record["id"])
+        block = kept if kept is not None and not isinstance(kept, _SetAside) else self._open(tenant, record)
         if isinstance(block, _SetAside):
             msg = f"block {record['id']} cannot be opened: {block.reason}"
             raise DamagedBlock(msg)
         return block
 
-    def _open(self, tenant: str, block_id: str) -> ScanSource | _SetAside:
+    def _open(self, tenant: str, record: BlockRecord) -> ScanSource | _SetAside:
+        block_id = record["id"]
         try:
-            block = self._format.open(StoredFiles(self._objects, f"{tenant}/{block_id}"))
+            block = self._format.open(StoredFiles(self._objects, f"{tenant}/{block_id}"), Listed(tenant, record))
             if (block.meta.tenant, block.meta.id) != (tenant, block_id):
                 msg = f"it says that it is block {block.meta.id} of tenant {block.meta.tenant}"
                 raise DamagedBlock(msg)
@@ -352,6 +355,7 @@ def _record(meta: BlockMeta, level: int) -> BlockRecord:
         "span_count": meta.source.span_count,
         "trace_count": meta.source.trace_count,
         "size_bytes": meta.size_bytes,
+        **described_by(meta),
         "level": level,
     }
 

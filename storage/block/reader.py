@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import pyarrow as pa
 from storage.arrays import column_of, owners_within, single_chunk
 from storage.block.array_file import read_array
 from storage.block.files import BlockFiles
+from storage.block.listed import Listed, ListedMeta, described
 from storage.block.meta import BlockMeta
 from storage.block.schema import SPAN_COLUMNS, TRACE_IDS, TRACE_ROWS, parquet_name
 from storage.block.table_file import TableFile
@@ -31,8 +33,9 @@ class Block(ScanSource):
     Methods that read raise DamagedBlock where a file is not as it must be, and what the store raises.
     """
 
-    def __init__(self, meta: BlockMeta, files: BlockFiles) -> None:
-        self.block_meta = meta
+    def __init__(self, source: SourceMeta, files: BlockFiles, describe: Callable[[], BlockMeta]) -> None:
+        self._source = source
+        self._describe = describe
         self._files = files
         self._tables: dict[TableName, TableFile] = {}
         self._arrays: dict[str, npt.NDArray[Any]] = {}
@@ -41,7 +44,18 @@ class Block(ScanSource):
     @classmethod
     def open(cls, meta: BlockMeta, read: BlockFiles) -> Block:
         """Return the block that `meta` describes, its files read through `read`."""
-        return cls(meta, read)
+        return cls(meta.source, read, lambda: meta)
+
+    @classmethod
+    def listed(cls, listed: Listed, read: BlockFiles) -> Block:
+        """Return a block that the commit log lists; its description is read when something asks for it."""
+        describe = partial(described, listed.tenant, listed.record["id"], read)
+        return cls(ListedMeta(listed, describe), read, describe)
+
+    @property
+    def block_meta(self) -> BlockMeta:
+        """Return the description."""
+        return self._describe()
 
     def __reduce__(self) -> tuple[object, tuple[BlockMeta, BlockFiles]]:
         """Travel to another process as where the block lies."""
@@ -49,8 +63,8 @@ class Block(ScanSource):
 
     @property
     def meta(self) -> SourceMeta:
-        """Return what is known without reading."""
-        return self.block_meta.source
+        """Return what is known without reading; of a listed block some is read when it is asked for."""
+        return self._source
 
     def read(self, table: TableName, name: str, unit: int) -> Column | None:
         """Return a column of one unit, or None where the block has no such column."""

@@ -49,7 +49,7 @@ class PlainFormat:
         )
         return EncodedBlock({NAMES: pa.py_buffer(data), DESCRIPTION: meta.encode()}, meta)
 
-    def open(self, files: BlockFiles) -> PlainBlock:
+    def open(self, files: BlockFiles, listed: object = None) -> PlainBlock:
         meta = BlockMeta.decode(files.read_range(DESCRIPTION, 0, files.size(DESCRIPTION)))
         data = files.read_range(NAMES, 0, meta.files[NAMES].size)
         if google_crc32c.value(data) != meta.files[NAMES].crc32c:

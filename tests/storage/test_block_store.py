@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
+import pickle
+import shutil
 import threading
 import time
 import uuid
@@ -12,13 +15,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import google_crc32c
 import numpy as np
 import pytest
 
+from storage.block.listed import described_by
 from storage.block.meta import DESCRIPTION, BlockMeta
 from storage.block_store import BlockStore, PublishTooSlow
 from storage.chunk import Chunk
 from storage.commit_log import AlreadyFlushed, CommitLog
+from storage.errors import StorageError
 from storage.files import Data
 from storage.local_objects import LocalStore
 from storage.merge import merge
@@ -98,6 +104,8 @@ def test_the_log_keeps_what_life_cycle_needs(objects: ObjectStore) -> None:
             "span_count": 2,
             "trace_count": 2,
             "size_bytes": len(objects.get(f"t/{meta.id}/{NAMES}")),
+            "description_bytes": len(meta.encode()),
+            "description_crc32c": google_crc32c.value(objects.get(f"t/{meta.id}/{DESCRIPTION}")),
             "level": 0,
         }
     }
@@ -444,3 +452,59 @@ def test_a_file_cut_short_or_lost_is_found_when_a_local_block_is_opened(tmp_path
         assert list(BlockStore(LocalStore(tmp_path)).snapshot("t").set_aside) == [meta.id]
         path.write_bytes(data)
     assert not BlockStore(LocalStore(tmp_path)).snapshot("t").set_aside
+
+
+def test_a_listed_block_says_what_its_description_does(tmp_path: Path) -> None:
+    """Opened by what the log says of it, a block reads its description when more is asked for."""
+    store = BlockStore(LocalStore(tmp_path))
+    meta = store.publish("t", spans(3), node="n", first_seq=1, last_seq=2, arrived_ns=(99, 99))
+    assert meta is not None
+    (block,) = BlockStore(LocalStore(tmp_path)).snapshot("t").blocks
+    description = tmp_path / "t" / meta.id / DESCRIPTION
+    data = description.read_bytes()
+    description.unlink()
+    known = ("id", "tenant", "span_count", "trace_count", "start_ns", "end_ns")
+    assert [getattr(block.meta, name) for name in known] == [getattr(meta.source, name) for name in known]
+    with pytest.raises(StorageError, match=r"block\.json"):
+        len(block.meta.units)
+    description.write_bytes(data)
+    asked_for = ("units", "columns", "rest_keys")
+    assert [getattr(block.meta, name) for name in asked_for] == [getattr(meta.source, name) for name in asked_for]
+    assert block.take_traces([1]).spans.num_rows == 1
+    assert pickle.loads(pickle.dumps(block)).meta.columns == meta.source.columns
+
+
+def test_blocks_that_earlier_versions_listed_are_opened_and_checked(tmp_path: Path) -> None:
+    objects = LocalStore(tmp_path)
+    meta = BlockStore(objects).publish("t", spans(3), node="n", first_seq=1, last_seq=2, arrived_ns=(99, 99))
+    assert meta is not None
+    fields = BlockStore(objects).block_list("t").blocks[meta.id]
+    old = {name: value for name, value in fields.items() if not name.startswith("description")}
+    CommitLog(objects, "t").commit(remove=[meta.id])
+    CommitLog(objects, "t").commit(add=[old])
+    (block,) = BlockStore(objects).snapshot("t").blocks
+    assert block.meta == meta.source
+    (tmp_path / "t" / meta.id / DESCRIPTION).write_bytes(meta.encode()[:-9])
+    assert list(BlockStore(objects).snapshot("t").set_aside) == [meta.id]
+
+
+@pytest.mark.parametrize("count", [300, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_a_start_with_many_blocks_decodes_no_description(
+    tmp_path: Path, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objects = LocalStore(tmp_path)
+    meta = BlockStore(objects).publish("t", spans(1), node="n", first_seq=1, last_seq=1, arrived_ns=(99, 99))
+    assert meta is not None
+    record = BlockStore(objects).block_list("t").blocks[meta.id]
+    records = []
+    for n in range(count - 1):
+        copy = replace(meta, source=replace(meta.source, id=f"{n:08x}-{meta.id[:13]}"))
+        shutil.copytree(tmp_path / "t" / meta.id, tmp_path / "t" / copy.id, copy_function=os.link)
+        (tmp_path / "t" / copy.id / DESCRIPTION).unlink()
+        (tmp_path / "t" / copy.id / DESCRIPTION).write_bytes(copy.encode())
+        records.append({**record, "id": copy.id, **described_by(copy)})
+    CommitLog(objects, "t").commit(add=records)
+    monkeypatch.setattr(BlockMeta, "decode", None)
+    snapshot = BlockStore(LocalStore(tmp_path)).snapshot("t")
+    assert len(snapshot.blocks) == count
+    assert not snapshot.set_aside
