@@ -120,7 +120,7 @@ class FrameChunk:
             return self.empty()
         scan = UnitScan.of(unit)
         spansets = apply_stages(self.plan.stages, all_spans(unit, scan, self.plan.window), scan)
-        rows = np.flatnonzero(spansets.mask)
+        rows = np.flatnonzero(spansets.mask.view(np.bool_))
         arrays = [
             *(_own_array(name, rows, scan.reader) for name in self.own),
             *(_array(column, rows, scan) for column in self.columns),

@@ -89,7 +89,7 @@ class MatchChunk:
 def _sets(spansets: Spansets, trace: int, scan: UnitScan) -> Iterator[tuple[int, Rows]]:
     """Yield the number and the spans of each spanset of a trace, in the order of their first spans."""
     first, stop = scan.reader.offsets[trace : trace + 2].tolist()
-    rows = first + np.flatnonzero(spansets.mask[first:stop])
+    rows = first + np.flatnonzero(spansets.mask[first:stop].view(np.bool_))
     if isinstance(spansets.sets, TraceSets):
         yield trace, rows
         return

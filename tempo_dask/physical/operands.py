@@ -73,7 +73,7 @@ def values_in(operand: Operand, table: TableName, reader: UnitReader) -> Values:
 
 def _first_present(values: Values, table: TableName, reader: UnitReader) -> Values:
     """Return for each span the value of its first event (or link) that has one."""
-    present = np.flatnonzero(values.present())
+    present = np.flatnonzero(values.present().view(np.bool_))
     owners, first = np.unique(reader.data(table, "span")[present], return_index=True)
     rows = np.zeros(reader.row_count("spans"), np.int64)
     found = np.zeros(len(rows), np.uint8)

@@ -22,7 +22,7 @@ def _group(stage: GroupBy, spansets: Spansets, scan: UnitScan) -> Spansets:
     without: Label = None if isinstance(stage.expression, Attribute | Intrinsic) else (StaticType.BOOL, False)
     labels = [label if label is not None else without for (label,) in groups.labels]
     numbers = {label: number for number, label in reversed(list(enumerate(labels)))}
-    chosen = np.flatnonzero(spansets.mask)
+    chosen = np.flatnonzero(spansets.mask.view(np.bool_))
     codes = np.array([numbers[label] for label in labels])[take_codes(groups.rows[chosen], groups.numbers)]
     pairs = spansets.sets.numbers[chosen].astype(np.int64) * len(labels) + codes
     seen, found = np.unique(pairs, return_inverse=True)
