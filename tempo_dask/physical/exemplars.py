@@ -94,9 +94,11 @@ def fine_candidates(slot_ns: int, window: TimeRange, mask: Mask, groups: Groups,
     rows, hashes = smallest_hashes(starts, mask, window.start_ns, slot_ns, count)
     slots = np.flatnonzero(rows >= 0)
     rows, hashes = rows[slots], hashes[slots]
-    seen, codes = np.unique(take_codes(groups.rows[rows], groups.numbers), return_inverse=True)
-    labels = tuple(groups.labels[code] for code in seen.tolist())
-    return FineCandidates(slots, hashes, starts[rows], codes.astype(np.int64), rows + reader.meta.first_span, labels)
+    seen: dict[int, int] = {}  # groups are few, and so are the rows
+    found = take_codes(groups.rows[rows], groups.numbers).tolist()
+    codes = np.array([seen.setdefault(code, len(seen)) for code in found], np.int64)
+    labels = tuple(groups.labels[code] for code in seen)
+    return FineCandidates(slots, hashes, starts[rows], codes, rows + reader.meta.first_span, labels)
 
 
 def join_fine(parts: Sequence[FineCandidates]) -> FineCandidates:
@@ -114,7 +116,10 @@ def join_fine(parts: Sequence[FineCandidates]) -> FineCandidates:
 def _smallest(slots: npt.NDArray[np.int64], hashes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Return for each slot, ascending, the first row with the smallest hash."""
     order = np.lexsort((hashes, slots))
-    return order[np.flatnonzero(np.diff(slots[order], prepend=-1))]
+    ordered = slots[order]
+    is_first = np.ones(len(order), np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=is_first[1:])
+    return order[is_first]
 
 
 def candidates(fine: FineCandidates, series: TimeSeries, number: int) -> Candidates:
