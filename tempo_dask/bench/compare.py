@@ -19,8 +19,9 @@ from importlib.metadata import version
 from tempo_dask.bench.answers import Counts, Unreadable, counts_of
 from tempo_dask.bench.results import Results, Taken
 from tempo_dask.bench.shapes import Shape, Window
-from tempo_dask.bench.target import TIMEOUT_S, Answer, Asking, Target
+from tempo_dask.bench.target import Target
 from tempo_dask.errors import BadRequest, Unavailable
+from tempo_dask.tempo_client import TIMEOUT_S, Answer, Connection
 
 SHOWN_ERROR_CHARACTERS = 200
 
@@ -71,7 +72,7 @@ def compare(
     tallies = [_Tally(shape, target.name) for shape in shapes for target in targets]
     ends = time.monotonic() + pace.most_s
     with ExitStack() as stack:
-        asking = [stack.enter_context(Asking(target, pace.timeout_s)) for target in targets]
+        asking = [stack.enter_context(target.connected(pace.timeout_s)) for target in targets]
         for one in asking:
             one.ask("/api/echo")
         for number in range(pace.rounds + 1):
@@ -92,7 +93,7 @@ def about() -> dict[str, str]:
 
 
 def _ask_all(
-    asking: Sequence[Asking], tallies: Sequence[_Tally], window: Window, number: int, advance: Advance
+    asking: Sequence[Connection], tallies: Sequence[_Tally], window: Window, number: int, advance: Advance
 ) -> None:
     """Ask one round; who is asked first changes from round to round."""
     width = len(asking)
@@ -104,7 +105,7 @@ def _ask_all(
             advance(tallies[first].shape.name)
 
 
-def _ask(asking: Asking, path: str, tally: _Tally) -> None:
+def _ask(asking: Connection, path: str, tally: _Tally) -> None:
     try:
         answer = asking.ask(path)
         tally.counts = _checked(tally.shape, answer)

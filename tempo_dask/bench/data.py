@@ -12,11 +12,12 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tempo_dask.bench.answers import Unreadable, counts_of
 from tempo_dask.bench.shapes import Kind, Shape, Window
-from tempo_dask.bench.target import Asking, Target
+from tempo_dask.bench.target import Target
 from tempo_dask.demo.shop import generate
 from tempo_dask.errors import BadRequest, Unavailable
 from tempo_dask.otlp_client import PROTOBUF, ExportRequest
 from tempo_dask.recorded import count_spans, read_requests
+from tempo_dask.tempo_client import Connection
 
 SECOND_NS = 10**9
 HOUR_S = 3_600
@@ -79,7 +80,7 @@ def recorded(files: Sequence[Path]) -> DataSet:
 def visible_spans(target: Target, data: DataSet, wait_s: float) -> int | None:
     """Return how many spans of a set a target counts, waiting for it to have all; None where it cannot count."""
     deadline, window = time.monotonic() + wait_s, data.window()
-    with Asking(target) as asking:
+    with target.connected() as asking:
         while True:
             seen = _count(asking, window)
             if seen is None or seen >= data.spans or time.monotonic() > deadline:
@@ -87,7 +88,7 @@ def visible_spans(target: Target, data: DataSet, wait_s: float) -> int | None:
             time.sleep(PAUSE_S)
 
 
-def _count(asking: Asking, window: Window) -> int | None:
+def _count(asking: Connection, window: Window) -> int | None:
     try:
         answer = asking.ask(_ALL.path(window))
         return int(counts_of(_ALL.kind, answer.body)["sum"]) if answer.status == 200 else None

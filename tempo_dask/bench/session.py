@@ -15,7 +15,7 @@ from tempo_dask.bench.compare import STEADY, Advance, Pace, compare
 from tempo_dask.bench.data import HOUR_S, DataSet, visible_spans
 from tempo_dask.bench.results import Results
 from tempo_dask.bench.shapes import SEARCHES, SUITE, Kind, Shape, Window
-from tempo_dask.bench.target import Asking, Target
+from tempo_dask.bench.target import Target
 from tempo_dask.demo.server import Ports, choose_ports, serving
 from tempo_dask.errors import BadRequest, Unavailable
 from tempo_dask.load import send_requests
@@ -98,7 +98,7 @@ def _with_trace(shapes: Sequence[Shape], target: Target, window: Window) -> list
 
 
 def _any_trace(target: Target, window: Window) -> str:
-    with Asking(target) as asking:
+    with target.connected() as asking:
         answer = asking.ask(SEARCHES["most recent"].path(window))
     try:
         found = orjson.loads(answer.body)["traces"]
@@ -109,7 +109,7 @@ def _any_trace(target: Target, window: Window) -> str:
 
 def _flush(target: Target) -> None:
     """Ask for blocks, as operators may; a target that does not offer it keeps its spans where they are."""
-    with Asking(target) as asking:
+    with target.connected() as asking:
         try:
             asking.ask("/flush", "POST")
         except Unavailable:

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.error import HTTPError, URLError
-from urllib.parse import urlencode
-from urllib.request import Request, urlopen
 
-from tempo_dask.errors import BadRequest, Unavailable
+from tempo_dask.tempo_client import TempoApi, tenant_headers
 
 _ANSWER_S = 300.0
 
 
 def explained(url: str, parameters: Mapping[str, str], tenant: str) -> str:
-    """Ask a server how it answers a search. Raises BadRequest with what it says, Unavailable where none answers."""
+    """Ask a server how it answers a search. Raises TempoDaskError with what it says, Unavailable where none answers."""
     given = {name: value for name, value in parameters.items() if value}
-    address = f"{url.rstrip('/')}/api/explain?{urlencode(given)}"
-    request = Request(address, headers={"X-Scope-OrgID": tenant} if tenant else {})  # noqa: S310  the operator's URL
-    try:
-        with urlopen(request, timeout=_ANSWER_S) as answer:  # noqa: S310  the operator's URL
-            return "\n".join(explanation_text(json.load(answer)))
-    except HTTPError as error:
-        raise BadRequest(error.read().decode(errors="replace").strip()) from error
-    except (URLError, OSError) as error:
-        msg = f"no answer from {url}: {error}"
-        raise Unavailable(msg) from error
+    api = TempoApi(url.rstrip("/"), tenant_headers(tenant), _ANSWER_S)
+    return "\n".join(explanation_text(api.json("/api/explain", **given)))
 
 
 def explanation_text(found: Mapping[str, Any]) -> Iterator[str]:

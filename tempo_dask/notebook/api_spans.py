@@ -16,8 +16,8 @@ import pyarrow as pa
 
 from tempo_dask.errors import BadRequest, QueryFailed
 from tempo_dask.notebook.answers import value_of
-from tempo_dask.notebook.api import TempoApi
 from tempo_dask.physical.frame import ALWAYS, OWN_FIELDS, TYPES_NAMED
+from tempo_dask.tempo_client import TempoApi
 from traceql import conditions_of, format_query, parse, parse_attribute, require_valid, shown, simplify
 from traceql.ast import Attribute, AttributeReference, Intrinsic, Query
 from traceql.ast.spansets import Pipeline, Select

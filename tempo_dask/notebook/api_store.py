@@ -18,18 +18,17 @@ from tempo_dask.engine.explain import Explanation
 from tempo_dask.errors import NotFound, QueryFailed
 from tempo_dask.kernels import otlp
 from tempo_dask.notebook.answers import explanation, found_trace, instant_series, range_series
-from tempo_dask.notebook.api import TIMEOUT_S, TempoApi
 from tempo_dask.notebook.api_spans import api_spans
 from tempo_dask.notebook.compared import compared_table, comparing
 from tempo_dask.notebook.explained import Explained
 from tempo_dask.notebook.tables import labelled, traces_table
 from tempo_dask.notebook.times import nanoseconds, steps
 from tempo_dask.notebook.trace import Trace
+from tempo_dask.tempo_client import TIMEOUT_S, TempoApi, tenant_headers
 from traceql import parse, require_valid
 
 SECOND_NS = 10**9
 HOUR_NS = 3_600 * SECOND_NS
-TENANT_HEADER = "X-Scope-OrgID"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +150,7 @@ def connect(
     A `tenant` goes into `X-Scope-OrgID`; `headers` go along too, as credentials do. An answer that takes longer than
     `timeout_s` is given up. Raises Unavailable where no server answers, BadRequest where `url` is none.
     """
-    api = TempoApi(url.rstrip("/"), {**headers, TENANT_HEADER: tenant} if tenant else dict(headers), timeout_s)
+    api = TempoApi(url.rstrip("/"), {**headers, **tenant_headers(tenant)}, timeout_s)
     api.ask("/api/echo", "text/plain", {})
     return ApiStore(api)
 

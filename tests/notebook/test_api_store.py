@@ -14,7 +14,7 @@ from tempo_dask import ApiStore, Store, connect, open_store
 from tempo_dask.demo.shop import generate
 from tempo_dask.errors import BadRequest, NotFound, QueryFailed, Unavailable
 from tempo_dask.notebook import api_spans
-from tempo_dask.notebook.api import TempoApi
+from tempo_dask.tempo_client import TempoApi
 from tests.notebook.conftest import END_NS, HOUR_NS
 from tests.serving import ServerProcess
 from traceql import ParseError
