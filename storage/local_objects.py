@@ -31,7 +31,7 @@ class LocalStore:
         with _translated(str(path)):
             above = next((parent for parent in self._root.parents if parent.is_dir()), self._root)
             make_durable_folder(files, self._root, above)
-        self._remove_old_drafts()
+        self.remove_drafts(time.time_ns() - DRAFTS_KEPT_NS)
 
     def __repr__(self) -> str:
         return f"LocalStore({str(self._root)!r})"
@@ -110,6 +110,17 @@ class LocalStore:
                 with contextlib.suppress(OSError):  # it has other files, or somebody was faster
                     self._files.remove_folder(path.parent)
 
+    def remove_drafts(self, before_ns: int) -> None:
+        """Remove drafts last written before that time, as processes that died leave them; a living one is told."""
+        folder = self._root / DRAFTS
+        old = [entry.name for entry in self._files.entries(folder) if entry.modified_ns < before_ns]
+        for name in old:
+            with contextlib.suppress(OSError):
+                self._files.unlink(folder / name)
+        if old:
+            with contextlib.suppress(OSError):
+                self._files.sync_folder(folder)
+
     def local_path(self, key: str) -> Path:
         """Return the file."""
         return self._path(key)
@@ -165,13 +176,6 @@ class LocalStore:
                     yield ObjectInfo(key, entry.size_bytes, entry.modified_ns)
             elif key != DRAFTS:
                 yield from self._walk(key, after)
-
-    def _remove_old_drafts(self) -> None:
-        """Remove what processes that died left behind, long after any living one could still be writing it."""
-        for entry in self._files.entries(self._root / DRAFTS):
-            if entry.modified_ns < time.time_ns() - DRAFTS_KEPT_NS:
-                with contextlib.suppress(OSError):
-                    self._files.unlink(self._root / DRAFTS / entry.name)
 
 
 def _join(prefix: str, name: str) -> str:

@@ -196,13 +196,16 @@ class Veiled(ScanSource):
                 )
             )
             span, trace = stop_span, stop_trace
-        return replace(
-            meta,
+        return SourceMeta(
             id=f"{meta.id}~{self._key}",
+            tenant=meta.tenant,
             span_count=span,
             trace_count=trace,
+            start_ns=meta.start_ns,
+            end_ns=meta.end_ns,
             units=tuple(units),
             columns={name: _bounded(column, span) for name, column in meta.columns.items()},
+            rest_keys=meta.rest_keys,
         )
 
 

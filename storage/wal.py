@@ -181,7 +181,8 @@ class Wal:
             return self._next_seq - 1
 
     def may_hold(self, seq: int) -> bool:
-        """Return whether a file of the log may hold records up to that number, released or not. Raises OSError."""
+        """Return whether a file may hold records up to that number, or may again after a power cut. Raises OSError."""
+        self._files.sync_folder(self._folder)
         return any(segment.first_seq <= seq for segment in list_segments(self._files, self._folder))
 
     def close(self) -> None:

@@ -166,6 +166,11 @@ class LiveStore:
             oldest = [seq for live in self._tenants.values() if (seq := live.first_unflushed()) is not None]
             return min(oldest) - 1 if oldest else self._accepted
 
+    def replayed(self, through: int) -> None:
+        """Note that all records up to a number were accepted or lie in blocks, as after a start."""
+        with self._changed:
+            self._accepted = max(self._accepted, through)
+
     def usage(self) -> list[TenantUsage]:
         """Return what each tenant has here that lies in no block."""
         with self._changed:

@@ -31,6 +31,11 @@ ROOM_TIMEOUT_S = 1.0
 class Log(WriteAheadLog, flushing.ReleasableLog, Protocol):
     """The write-ahead log."""
 
+    @property
+    def next_seq(self) -> int:
+        """Return the number that the next record gets, or a lower one."""
+        ...
+
     def replay(self, after: Mapping[str, int]) -> Iterable[WalRecord]:
         """Return the records behind each tenant's number, ascending."""
         ...
@@ -79,6 +84,7 @@ class Pipeline:
             spans += self._take_over(group)
             if self._stopping.is_set():
                 return spans
+        self.live.replayed(self._wal.next_seq - 1)
         for usage in self.live.usage():
             self.live.caught_up(usage.tenant).result()
         return spans

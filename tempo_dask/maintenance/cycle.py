@@ -11,6 +11,7 @@ from storage.object_store import ObjectStore
 from tempo_dask.maintenance import metrics
 from tempo_dask.maintenance.compaction import compact_tenant
 from tempo_dask.maintenance.erase import advance_all
+from tempo_dask.maintenance.erased_files import delete_old_ids
 from tempo_dask.maintenance.limits import CompactionLimits
 from tempo_dask.maintenance.retention import expire
 from tempo_dask.maintenance.tasks import RunTasks, one_by_one
@@ -77,6 +78,7 @@ class Maintenance:
             return
         swept = self._blocks.sweep(tenant, removed_grace_ns=self._limits.compacted_block_retention)
         metrics.DELETED.inc(len(swept))
+        delete_old_ids(self._blocks, tenant, self._clock())
         self._swept_ns[tenant] = self._clock()
 
     def _compact(self, tenant: str) -> None:

@@ -24,7 +24,7 @@ from storage.errors import StorageError
 from storage.merge_parts import TraceIds
 from storage.object_store import ObjectMissing
 from storage.tempo_blocks.beside import is_tempo_node
-from tempo_dask.maintenance.erased_files import delete_holders, delete_old_ids
+from tempo_dask.maintenance.erased_files import delete_drafts, delete_holders, delete_old_ids
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +80,8 @@ def hide_traces(
     }
     blocks.hidden_ids.store(tenant, erasure["id"], wanted)
     blocks.commit_erasing(tenant, Erasing(hide=[erasure]))
+    if all(stored != erasure["id"] for stored, _ in blocks.hidden_ids.stored(tenant)):
+        blocks.hidden_ids.store(tenant, erasure["id"], wanted)  # another erasure took them for those of one that died
     log.info("hidden tenant=%s traces=%d erasure=%s", tenant, len(wanted), erasure["id"])
     return str(erasure["id"])
 
@@ -91,7 +93,6 @@ def advance(
 
     Raises StoreUnavailable, BrokenLog.
     """
-    delete_old_ids(blocks, tenant, clock())
     listed = blocks.block_list(tenant)
     erasure = listed.hidden.get(erasure_id)
     if erasure is None:
@@ -107,9 +108,13 @@ def advance(
         *_rewrite_all(blocks, tenant, listed, ids),
         *(Waited(f"node {node} still has to empty its write-ahead log") for node in _not_cleared(listed, erasure)),
         *(Waited(f"block {b} is Tempo's and holds some", passes=False) for b in blocks.not_ours_holding(tenant, ids)),
-        *map(Waited, delete_holders(blocks, tenant, ids, clock(), grace_ns)),
+        *map(Waited, _leftovers(blocks, tenant, ids, erasure, clock())),
     ]
-    if clock() < erasure["asked_ns"] + grace_ns:
+    if clock() >= erasure["asked_ns"] + grace_ns:
+        # Who writes one since before then did not know of the erasure: he is told, and begins again.
+        delete_drafts(blocks, erasure["asked_ns"])
+        delete_old_ids(blocks, tenant, clock(), stored_before_ns=erasure["asked_ns"])
+    else:
         waited_for.append(Waited("queries that began before may still read them"))
     if not waited_for:
         _end(blocks, tenant, erasure_id, clock())
@@ -142,6 +147,7 @@ def wait_until_gone(
 
     Raises EraseUnfinished after `wait_s`, or where nothing is waited for that passes.
     """
+    delete_old_ids(blocks, tenant, clock())
     stop_ns = clock() + int(wait_s * _NS)
     told: set[str] = set()
     while waited_for := [why for each in erasure_ids for why in advance(blocks, tenant, each, clock=clock)]:
@@ -185,6 +191,12 @@ def _rewrite_all(blocks: BlockStore, tenant: str, listed: BlockList, ids: TraceI
             yield Waited(f"block {block_id} was compacted or erased from meanwhile")
         except (StorageError, OSError, ValueError) as error:
             yield Waited(f"block {block_id} cannot be written anew: {error}", passes=False)
+
+
+def _leftovers(blocks: BlockStore, tenant: str, ids: TraceIds, erasure: ErasureRecord, now_ns: int) -> list[str]:
+    """Delete what no list names, as far as it may go, and return why some may not."""
+    grace_ns = int(erasure["grace_s"] * _NS)
+    return delete_holders(blocks, tenant, ids, now_ns=now_ns, asked_ns=erasure["asked_ns"], grace_ns=grace_ns)
 
 
 def _not_cleared(listed: BlockList, erasure: ErasureRecord) -> list[str]:

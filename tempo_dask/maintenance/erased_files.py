@@ -11,12 +11,16 @@ from storage.block.meta import DESCRIPTION
 from storage.block_list import BlockList
 from storage.block_store import BlockStore
 from storage.errors import StorageError
+from storage.hidden import FOLDER
+from storage.local_objects import LocalStore
 from storage.merge_parts import TraceIds
 from storage.object_store import ObjectInfo
 from storage.sweep import MAX_PUBLISH_NS, UNLISTED_KEPT_NS, delete_block, is_block_id
 
 
-def delete_holders(blocks: BlockStore, tenant: str, ids: TraceIds, now_ns: int, grace_ns: int) -> list[str]:
+def delete_holders(
+    blocks: BlockStore, tenant: str, ids: TraceIds, *, now_ns: int, asked_ns: int, grace_ns: int
+) -> list[str]:
     """Delete blocks that no list names and that hold any of the hidden traces; return why some are still there."""
     folders = [name for name in blocks.objects.folders(tenant) if is_block_id(name)]
     listed = blocks.block_list(tenant)  # behind the listing: a block that was published in between is in it
@@ -29,31 +33,45 @@ def delete_holders(blocks: BlockStore, tenant: str, ids: TraceIds, now_ns: int, 
         holds = _holds(blocks, tenant, block_id, ids)
         if holds is False:
             continue
-        if now_ns >= _free_ns(listed, block_id, files, grace_ns, is_sure=bool(holds)):
-            delete_block(blocks.objects, files)
+        was_begun_before = max(info.modified_ns for info in files) < asked_ns
+        removed_ns = listed.removed.get(block_id)
+        if removed_ns is not None:
+            free_ns = removed_ns + grace_ns
+        elif holds or was_begun_before:
+            # Who writes it began before the traces were hidden, so it will never be listed.
+            free_ns = asked_ns + grace_ns
         else:
-            waited_for.append(f"the files of block {block_id} wait for queries that began before")
+            free_ns = _given_up_ns(files)
+        if now_ns >= free_ns:
+            delete_block(blocks.objects, files)
+            blocks.objects.sync([f"{tenant}/{block_id}"])  # else a power cut could bring its name back
+        else:
+            waiting = "wait for queries that began before" if holds else "may be in the making"
+            waited_for.append(f"the files of block {block_id} {waiting}")
     return waited_for
 
 
-def delete_old_ids(blocks: BlockStore, tenant: str, now_ns: int) -> None:
-    """Delete the ids of erasures that are over, and of those that never began."""
+def delete_drafts(blocks: BlockStore, before_ns: int) -> None:
+    """Delete what a store that is a folder has of files that were begun and never got their names."""
+    if isinstance(blocks.objects, LocalStore):
+        blocks.objects.remove_drafts(before_ns)
+
+
+def delete_old_ids(blocks: BlockStore, tenant: str, now_ns: int, stored_before_ns: int = 0) -> None:
+    """Delete the ids of erasures that are over, and of those that never began though they were stored that early."""
+    oldest_ns = max(stored_before_ns, now_ns - UNLISTED_KEPT_NS)
     stored = blocks.hidden_ids.stored(tenant)
     listed = blocks.block_list(tenant) if stored else BlockList()
     for erasure_id, info in stored:
-        is_over = erasure_id in listed.removed or now_ns >= info.modified_ns + UNLISTED_KEPT_NS
+        is_over = erasure_id in listed.removed or info.modified_ns < oldest_ns
         if erasure_id not in listed.hidden and is_over:
             blocks.hidden_ids.delete(tenant, erasure_id)
+            blocks.objects.sync([f"{tenant}/{FOLDER}"])
 
 
-def _free_ns(listed: BlockList, block_id: str, files: Sequence[ObjectInfo], grace_ns: int, *, is_sure: bool) -> int:
-    """Return when the files may go."""
-    removed_ns = listed.removed.get(block_id)
-    if removed_ns is not None:
-        return removed_ns + grace_ns
-    # Who writes a block that holds hidden traces began before they were hidden, so it will never be listed. One that
-    # cannot be searched may be in the making still.
-    return 0 if is_sure else max(info.modified_ns for info in files) + 2 * MAX_PUBLISH_NS
+def _given_up_ns(files: Sequence[ObjectInfo]) -> int:
+    """Return when nobody can be writing a block any more that cannot be searched."""
+    return max(info.modified_ns for info in files) + 2 * MAX_PUBLISH_NS
 
 
 def _holds(blocks: BlockStore, tenant: str, block_id: str, ids: TraceIds) -> bool | None:

@@ -30,7 +30,7 @@ from tests.storage.source_contract import (
 )
 from tests.storage.strategies import spans
 
-QUICK = settings(deadline=None, max_examples=15)
+QUICK = settings(deadline=None, max_examples=8)
 OWNED: tuple[TableName, ...] = ("spans", "traces", "events", "links")
 
 
