@@ -231,9 +231,9 @@ async def test_a_query_ends_when_its_client_leaves(served: Served) -> None:
     served.engine.takes_for_ever = True
     _, writer = await asyncio.open_connection("127.0.0.1", served.port)
     writer.write(b"GET /api/search HTTP/1.1\r\nHost: x\r\n\r\n")
-    await asyncio.wait_for(served.engine.started.wait(), 5)
+    await asyncio.wait_for(served.engine.started.wait(), 60)
     writer.close()
-    await asyncio.wait_for(served.engine.was_cancelled.wait(), 5)
+    await asyncio.wait_for(served.engine.was_cancelled.wait(), 60)
     while not served.observed:
         await asyncio.sleep(0.01)
     assert served.observed == [("GET", "api_search", 499)]

@@ -129,7 +129,7 @@ async def test_the_preface_may_come_in_pieces_and_others_be_cut_off(streaming: S
     for byte in preface:
         writer.write(bytes([byte]))
         await writer.drain()
-    frame = await asyncio.wait_for(reader.readexactly(9), 5)
+    frame = await asyncio.wait_for(reader.readexactly(9), 60)
     assert frame[3] == 4  # the server's settings
     writer.close()
     for start in (b"", b"PRI", b"PRI * HTTP/1.1\r\n\r\n", b"P"):
@@ -250,9 +250,9 @@ async def test_a_client_that_leaves_ends_its_query(streaming: Streaming) -> None
         engine.was_cancelled.clear()
         call = streaming.call("Search", pb.SearchRequest(Query="{ }"), pb.SearchResponse, port=port)
         reading = asyncio.ensure_future(call.read())
-        await asyncio.wait_for(engine.started.wait(), 5)
+        await asyncio.wait_for(engine.started.wait(), 60)
         call.cancel()
-        await asyncio.wait_for(engine.was_cancelled.wait(), 5)
+        await asyncio.wait_for(engine.was_cancelled.wait(), 60)
         with pytest.raises(asyncio.CancelledError):
             await reading
 
@@ -262,9 +262,9 @@ async def test_a_connection_that_breaks_ends_its_queries(streaming: Streaming) -
     engine.takes_for_ever = True
     channel = grpc.aio.insecure_channel(f"127.0.0.1:{streaming.served.port}")
     call = channel.unary_stream(f"/{SERVICE}/Search")(b"")
-    await asyncio.wait_for(engine.started.wait(), 5)
+    await asyncio.wait_for(engine.started.wait(), 60)
     await channel.close()
-    await asyncio.wait_for(engine.was_cancelled.wait(), 5)
+    await asyncio.wait_for(engine.was_cancelled.wait(), 60)
     assert call.done()
 
 
@@ -290,7 +290,7 @@ async def test_a_slow_reader_is_given_up_and_holds_no_more_than_its_answer(strea
     await call.read()
     others = await streaming.search(port="http")
     assert len(others) == 1
-    await asyncio.wait_for(closed.wait(), 15)
+    await asyncio.wait_for(closed.wait(), 60)
     gc.collect()
     assert made < 60
     call.cancel()
@@ -306,7 +306,7 @@ async def test_fifty_streams_at_once(streaming: Streaming) -> None:
 async def test_without_a_path_http2_is_not_spoken(served: Served) -> None:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{served.port}") as channel:
         with pytest.raises(grpc.aio.AioRpcError) as raised:
-            await anext(aiter(channel.unary_stream(f"/{SERVICE}/Search")(b"", timeout=5)))
+            await anext(aiter(channel.unary_stream(f"/{SERVICE}/Search")(b"", timeout=60)))
     assert raised.value.code() == grpc.StatusCode.UNAVAILABLE
 
 

@@ -51,7 +51,7 @@ async def test_parts_are_taken_while_the_receiver_is_slow() -> None:
 
     stream = paced(parts(), joined, every_s=0.001)
     first = await anext(stream)
-    await asyncio.wait_for(ended.wait(), 5)
+    await asyncio.wait_for(ended.wait(), 60)
     assert first + await anext(stream) == (0, 1, 2, 3)
     await stream.aclose()
 

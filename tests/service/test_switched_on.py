@@ -189,7 +189,7 @@ def difference(url: str, exchange: dict[str, Any]) -> str | None:
 def test_what_users_set_is_shown(server: ServerProcess) -> None:
     limits = b'{"metrics_generator": {"processors": ["span-metrics"], "trace_id_label_name": "mine"}}'
     request = Request(f"{server.url}/api/overrides", limits, {"If-Match": "0"}, method="POST")
-    with urlopen(request, timeout=30) as answer:
+    with urlopen(request, timeout=300) as answer:
         assert answer.status == 200
     assert "trace_id_label_name: mine" in server.ask("/status/runtime_config").text.partition("user_configurable")[2]
     assert "trace_id_label_name: mine" in server.ask("/status/overrides/single-tenant").text
