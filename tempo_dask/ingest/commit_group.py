@@ -20,7 +20,7 @@ from storage.errors import StorageError
 from tempo_dask import telemetry
 from tempo_dask.errors import TempoDaskError, Unavailable
 from tempo_dask.ingest.records import MalformedRequest, Record, RefusedRequest
-from tempo_dask.ingest.room import Room
+from tempo_dask.ingest.room import Overloaded, Room
 from tempo_dask.ingest.trimming import Kept, Trim, keep_all
 
 log = logging.getLogger(__name__)
@@ -170,19 +170,19 @@ class Committer:
         written = [(group[i].tenant, rest) for i, rest in zip(good, kept, strict=True) if rest.spans]
         if written and (refusal := self._write(written)):
             for i in good:
-                outcomes[i] = Unavailable(refusal)
+                outcomes[i] = refusal
         return outcomes
 
-    def _write(self, requests: Sequence[tuple[str, Kept]]) -> str | None:
+    def _write(self, requests: Sequence[tuple[str, Kept]]) -> Unavailable | None:
         """Put requests of tenants on disk and hand them on, or return why that cannot be."""
         if not self._live.wait_for_room(ROOM_TIMEOUT_S):
-            return "live spans fill their memory, try again later"
+            return Overloaded("live spans fill their memory, try again later")
         now = time.time_ns()
         try:
             seqs = self._wal.append([(tenant, kept.body) for tenant, kept in requests], arrived_ns=now)
         except (StorageError, OSError):
             log.exception("the write-ahead log could not be written")
-            return "the write-ahead log could not be written, try again later"
+            return Unavailable("the write-ahead log could not be written, try again later")
         self._live.accept(
             [
                 Record(seq, tenant, kept.body, kept.spans, now)

@@ -7,6 +7,15 @@ from collections import deque
 
 from tempo_dask.errors import Unavailable
 
+#: When a client that found no room should come back: about as long as it takes to write what waits.
+COME_BACK_AFTER_S = 1
+
+
+class Overloaded(Unavailable):
+    """More comes in than can be taken; clients are told to come back after `retry_after_s`."""
+
+    retry_after_s = COME_BACK_AFTER_S
+
 
 class Room:
     """Counts bytes against a capacity, first come first served. Belongs to one event loop.
@@ -28,13 +37,13 @@ class Room:
         return self._used
 
     async def enter(self, size: int) -> None:
-        """Wait until `size` bytes have room. Raises Unavailable where too many wait already."""
+        """Wait until `size` bytes have room. Raises Overloaded where too many wait already."""
         if not self._waiting and self._fits(size):
             self._used += size
             return
         if self._waiting_bytes + size > self._queue:
             msg = "too many bytes wait to be written, try again later"
-            raise Unavailable(msg)
+            raise Overloaded(msg)
         await self._wait(size)
 
     def leave(self, size: int) -> None:

@@ -23,6 +23,7 @@ JAEGER_GRPC = ("opentelemetry-exporter-jaeger-proto-grpc>=1.21,<2", "protobuf<3.
 
 
 def test_jaeger_client(server: ServerProcess) -> None:
+    """It speaks UDP to an agent and nothing else; over HTTP come Jaeger's other clients and exporters."""
     host, _, port = server.addresses["jaeger_thrift_compact"].rpartition(":")
     spans = spans_of(server, run_python("jaeger_client_udp.py", host, port), 2)
     root, child = spans["root"], spans["child"]

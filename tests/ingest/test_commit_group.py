@@ -13,7 +13,7 @@ from tempo_dask.errors import BadRequest, Unavailable
 from tempo_dask.ingest import commit_group
 from tempo_dask.ingest.commit_group import Committer
 from tempo_dask.ingest.records import MalformedRequest, Record
-from tempo_dask.ingest.room import Room
+from tempo_dask.ingest.room import Overloaded, Room
 from tempo_dask.kernels import otlp
 from tests.ingest.numbered import FakeLog, body
 
@@ -123,7 +123,7 @@ async def test_full_memory_pushes_back(
     monkeypatch.setattr(commit_group, "ROOM_TIMEOUT_S", 0.01)
     log.gate.set()
     live.has_room = False
-    with pytest.raises(Unavailable, match="fill their memory"):
+    with pytest.raises(Overloaded, match="fill their memory"):
         await committer.push("t", body([0]))
     assert log.groups == []
 
@@ -153,7 +153,7 @@ async def test_waiting_bytes_are_bounded(committer: Committer, log: SlowLog) -> 
     await asyncio.to_thread(log.writing.wait, 10)
     waiting = asyncio.create_task(committer.push("t", large))
     await asyncio.sleep(0)
-    with pytest.raises(Unavailable, match="too many bytes wait"):
+    with pytest.raises(Overloaded, match="too many bytes wait"):
         await committer.push("t", large)
     log.gate.set()
     assert await asyncio.gather(first, waiting) == [10, 10]

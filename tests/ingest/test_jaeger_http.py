@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from tempo_dask.errors import Unavailable
 from tempo_dask.ingest.receivers.jaeger_http import jaeger_http
+from tempo_dask.ingest.room import Overloaded
 from tests.ingest.conftest import Taken
 from tests.ingest.exchanges import answered_body, exchanges_of, sent_body
 from tests.ingest.http_client import ask_async
@@ -53,6 +54,9 @@ async def test_errors_of_the_write_path_are_the_servers(url: str, taken: Taken) 
     taken.error = Unavailable("no org id")
     answer = await ask_async(f"{url}/api/traces", "POST", BATCH, THRIFT)
     assert (answer.status, answer.text) == (500, "Cannot submit Jaeger batch: no org id\n")
+    taken.error = Overloaded("full")
+    answer = await ask_async(f"{url}/api/traces", "POST", BATCH, THRIFT)
+    assert (answer.status, answer.headers["Retry-After"]) == (500, "1")
 
 
 @pytest.mark.parametrize("size", range(len(BATCH)))

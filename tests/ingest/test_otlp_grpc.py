@@ -10,6 +10,7 @@ from google.rpc.status_pb2 import Status
 
 from tempo_dask.errors import TooManyRequests, Unavailable
 from tempo_dask.ingest.rates import RateLimited
+from tempo_dask.ingest.room import Overloaded
 from tests.ingest.conftest import Taken
 from tests.ingest.numbered import body
 
@@ -81,13 +82,19 @@ async def test_there_is_nothing_else(otlp_grpc: str, method: str) -> None:
     assert error.value.code() == grpc.StatusCode.UNIMPLEMENTED
 
 
-async def test_who_sends_too_much_is_told_when_to_come_back(otlp_grpc: str, taken: Taken) -> None:
-    taken.error = RateLimited("slow down", 3, 7)
+@pytest.mark.parametrize(
+    ("error", "name", "code", "seconds"),
+    [(RateLimited("slow down", 3, 7), "RESOURCE_EXHAUSTED", 8, 7), (Overloaded("slow down"), "UNAVAILABLE", 14, 1)],
+)
+async def test_who_sends_too_much_is_told_when_to_come_back(
+    otlp_grpc: str, taken: Taken, error: Exception, name: str, code: int, seconds: int
+) -> None:
+    taken.error = error
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await export(otlp_grpc, body([1]))
-    assert (raised.value.code().name, raised.value.details()) == ("RESOURCE_EXHAUSTED", "slow down")
+    assert (raised.value.code().name, raised.value.details()) == (name, "slow down")
     details = dict(raised.value.trailing_metadata())["grpc-status-details-bin"]
     status = Status.FromString(details)
     retry = RetryInfo()
     assert status.details[0].Unpack(retry)
-    assert (status.code, retry.retry_delay.seconds) == (8, 7)
+    assert (status.code, retry.retry_delay.seconds) == (code, seconds)

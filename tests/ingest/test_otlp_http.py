@@ -19,6 +19,7 @@ import pytest
 from tempo_dask.errors import TooManyRequests, Unavailable
 from tempo_dask.ingest.receivers import http_bodies as receiver
 from tempo_dask.ingest.receivers.otlp_http import TracesHandler
+from tempo_dask.ingest.room import Overloaded
 from tests.ingest.conftest import Taken
 from tests.ingest.http_client import Answer, ask_async
 from tests.ingest.numbered import body
@@ -181,3 +182,11 @@ async def test_errors_of_the_write_path(otlp_http: str, taken: Taken, error: Exc
     assert (answer.status, answer.json) == (status, {"code": code, "message": str(error)})
     answer = await ask_async(f"{otlp_http}/v1/traces", "POST", b"", PROTOBUF)
     assert (answer.status, answer.body[:2]) == (status, bytes([8, code]))
+
+
+async def test_who_comes_when_there_is_no_room_is_told_when_to_return(otlp_http: str, taken: Taken) -> None:
+    taken.error = Overloaded("full")
+    answer = await ask_async(f"{otlp_http}/v1/traces", "POST", b"{}", JSON)
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+    retry = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "1s"}
+    assert answer.json == {"code": 14, "message": "full", "details": [retry]}

@@ -25,6 +25,8 @@ SPANS = 500  # a request
 AT_A_TIME = 64
 LARGEST_PEAK = 1_500_000_000
 TOLD_TO_WAIT = {"UNAVAILABLE", "RESOURCE_EXHAUSTED"}
+#: Where the status stands that says when to come back.
+DETAILS = "grpc-status-details-bin"
 PATIENCE_S = 0.05
 CHANNEL = [("grpc.use_local_subchannel_pool", 1)]
 
@@ -51,7 +53,8 @@ async def _flood(address: str, client: int, seconds: float) -> Counter[str]:
                 await export(renumbered, timeout=120)
                 outcomes["OK"] += 1
             except grpc.aio.AioRpcError as error:
-                outcomes[error.code().name] += 1
+                told = dict(error.trailing_metadata() or ())
+                outcomes[error.code().name if DETAILS in told else f"{error.code().name}, not when to return"] += 1
                 await asyncio.sleep(PATIENCE_S)
 
     channels = [grpc.aio.insecure_channel(address, options=CHANNEL) for _ in range(CONNECTIONS)]

@@ -12,11 +12,12 @@ from tornado.httpserver import HTTPServer
 from tornado.web import Application, RequestHandler, stream_request_body
 
 from tempo_dask import telemetry
-from tempo_dask.errors import BadRequest, TempoDaskError, Unavailable
+from tempo_dask.errors import BadRequest, TempoDaskError
 from tempo_dask.ingest.distributor import Push
 from tempo_dask.ingest.receivers import content_encoding
 from tempo_dask.ingest.receivers.binding import bind
 from tempo_dask.ingest.records import refused_spans
+from tempo_dask.ingest.room import Overloaded
 from tempo_dask.ingest.tenants import HEADER
 
 DEFAULT_MAX_BODY_BYTES = 20 << 20
@@ -196,6 +197,8 @@ class BodyHandler(Plain):
             spans = await self._intake.push(self.request.headers.get_list(HEADER), body)
         except TempoDaskError as error:
             telemetry.REFUSED_SPANS.add(self.RECEIVER, self.transport, refused_spans(error))
+            if isinstance(error, Overloaded):
+                self.set_header("Retry-After", str(error.retry_after_s))
             self.refuse(error, translated=translated)
         else:
             telemetry.ACCEPTED_SPANS.add(self.RECEIVER, self.transport, spans)
@@ -235,7 +238,7 @@ class BodyHandler(Plain):
     def _require_room(self) -> None:
         if self._intake.in_flight.size > IN_FLIGHT_BYTES:
             msg = "too many bytes are being read, try again later"
-            raise Unavailable(msg)
+            raise Overloaded(msg)
 
     def _let_go(self) -> None:
         self._parts.clear()

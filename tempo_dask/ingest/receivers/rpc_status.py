@@ -11,6 +11,7 @@ from google.rpc.status_pb2 import Status
 
 from tempo_dask.errors import BadRequest, TempoDaskError, TooManyRequests, Unavailable
 from tempo_dask.ingest.rates import RateLimited
+from tempo_dask.ingest.room import Overloaded
 
 #: HTTP status and gRPC code of an error, the first that fits.
 _CODES: Final = ((TooManyRequests, 429, 8), (Unavailable, 503, 14), (BadRequest, 400, 3), (TempoDaskError, 500, 13))
@@ -24,7 +25,7 @@ def codes_of(error: TempoDaskError) -> tuple[int, int]:
 
 def retry_after_s(error: TempoDaskError) -> int:
     """Return when the client should come back, 0 where it is not told."""
-    return error.retry_after_s if isinstance(error, RateLimited) else 0
+    return error.retry_after_s if isinstance(error, RateLimited | Overloaded) else 0
 
 
 def to_protobuf(error: TempoDaskError) -> bytes:
