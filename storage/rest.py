@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue
 
-from storage.arrays import single_chunk
+from storage.arrays import list_offsets, single_chunk
 from storage.columns import (
     ARROW_TYPES,
     MAX_ATTRIBUTE_COLUMNS,
@@ -63,7 +63,8 @@ def _has_entries(table: pa.Table) -> bool:
     if REST_FIELD.name not in table.column_names:
         return False
     rest = single_chunk(table.column(REST_FIELD.name))
-    return len(rest.flatten()) > 0
+    offsets = list_offsets(rest)
+    return bool(offsets[0] < offsets[-1]) and len(rest.flatten()) > 0
 
 
 def _without_rest(table: pa.Table) -> pa.Table:

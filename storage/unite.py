@@ -18,6 +18,9 @@ from storage.rest import bound_columns
 
 _SCOPES: Mapping[TableName, Scope] = {table: scope for scope, table in TABLE_OF_SCOPE.items()}
 
+_SCHEMAS: Mapping[TableName, pa.Schema] = {name: pa.schema(fields) for name, fields in FIELDS.items()}
+_EMPTY: Mapping[TableName, pa.Table] = {name: schema.empty_table() for name, schema in _SCHEMAS.items()}
+
 #: The attributes of each table that may have a column.
 Columns: TypeAlias = Mapping[TableName, Collection[str]]
 
@@ -44,10 +47,10 @@ def unite(batches: Sequence[SpanTables], columns: Columns | None = None) -> Span
 
 def _concatenate(batches: Sequence[SpanTables], name: TableName, columns: Columns | None) -> pa.Table:
     """Return one table of all batches' rows: own columns, attribute columns within the bound, `rest`."""
-    schema = pa.schema(FIELDS[name])
+    schema = _SCHEMAS[name]
     selected = [_select(batch.table(name), schema, name) for batch in batches]
     tables = [
-        schema.empty_table(),
+        _EMPTY[name],
         *bound_columns(selected, _SCOPES[name], chosen=None if columns is None else columns[name]),
     ]
     tables = [t for t in tables if t.num_rows] or tables[:1]
