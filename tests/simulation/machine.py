@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import logging
 import random
 import uuid
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, TypeVar
 from unittest import mock
 
 from storage import stitch
@@ -16,8 +18,11 @@ from storage.files import Entry
 from storage.local_objects import LocalStore
 from tempo_dask.physical.column_cache import DEFAULT_BYTES, PROCESS_CACHE
 from tests.ingest.numbered import START_NS
+from tests.simulation.inline import InlineLoop, in_turn
 from tests.simulation.scheduler import Scheduler
 from tests.storage.power_loss import PowerCut, PowerLossFiles
+
+A = TypeVar("A")
 
 DATA = Path("/no-such-place")
 SECOND_NS = 10**9
@@ -88,6 +93,20 @@ class Machine:
         self.now_ns += self.rng.randint(1, SECOND_NS // 20)
         self.scheduler.pause()
 
+    def wait(self, seconds: float | None) -> None:
+        """Let the others run for a while, or (None) until one of them wakes whoever waits."""
+        if seconds is not None:
+            self.now_ns += int(seconds * SECOND_NS)
+        self.scheduler.pause(must_switch=True)
+
+    def awaited(self, coroutine: Coroutine[Any, Any, A]) -> A:
+        """Run a coroutine, and what it would have done in other threads, to its end."""
+        loop = InlineLoop(self.monotonic, self.wait)
+        try:
+            return loop.run_until_complete(coroutine)
+        finally:
+            loop.close()
+
     def store(self) -> SimulatedStore:
         return SimulatedStore(DATA / "blocks", files=self.files)
 
@@ -114,11 +133,15 @@ class Machine:
         PROCESS_CACHE.resize(DEFAULT_BYTES)
         clock = SimpleNamespace(time_ns=self.clock, monotonic=self.monotonic, sleep=lambda _s: self.pause())
         with ExitStack() as stack:
+            logging.disable()  # what fails is meant to, thousands of times
+            stack.callback(logging.disable, logging.NOTSET)
             stack.enter_context(mock.patch("uuid.uuid4", self._uuid))
             stack.enter_context(mock.patch("storage.wal_segments.secrets.token_bytes", self.rng.randbytes))
             stack.enter_context(mock.patch("storage.commit_log.random.uniform", return_value=0.0))
             for module in ("storage.commit_log", "storage.local_objects", "storage.block_store"):
                 stack.enter_context(mock.patch(f"{module}.time", clock))
+            for module in ("storage.commit_log", "storage.block_store"):
+                stack.enter_context(mock.patch(f"{module}.in_parallel", in_turn))
             for module in _LOCKS:
                 stack.enter_context(mock.patch(f"{module}.threading", self.scheduler.threading_of_turns()))
             yield

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Sequence
 
@@ -28,12 +27,15 @@ class Node:
 
     def __init__(self, machine: Machine) -> None:
         """Start: open the log, and take over what no block holds."""
+        self._machine, rng = machine, machine.rng
         self.wal = Wal(DATA / "wal", NODE, segment_bytes=400, files=machine.files, clock=machine.clock)
         self.blocks = BlockStore(machine.store(), clock=machine.clock)
-        self.live = LiveStore(LiveLimits(batch_spans=8, linger_s=0.1), machine.monotonic)
+        self.live = LiveStore(
+            LiveLimits(batch_spans=rng.choice([8, 40]), linger_s=rng.choice([0.1, 1.0])), machine.monotonic
+        )
         self.decoder = Decoder(self.live, otlp.decode, NODE)
         self.merger = Merger(self.live, merge_chunks)
-        limits = FlushLimits(max_block_duration_s=0.2, grace_s=2)
+        limits = FlushLimits(max_block_duration_s=rng.choice([0.2, 1.0]), grace_s=2)
         self.flusher = Flusher(self.live, self.blocks, self.wal, node=NODE, limits=limits)
         self.sources = Sources(self.blocks, self.live, NODE)
         self.sources.open()
@@ -61,7 +63,7 @@ class Node:
 
     def snapshot(self, tenant: str) -> tuple[ScanSource, ...]:
         """Return what a query scans; everything must be decoded."""
-        return asyncio.run(self.sources.snapshot(tenant))
+        return self._machine.awaited(self.sources.snapshot(tenant))
 
 
 def numbers_of(sources: Sequence[ScanSource]) -> Counter[int]:
