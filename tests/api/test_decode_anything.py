@@ -58,7 +58,7 @@ def _trace(arguments: Arguments) -> Request:
     ],
     ids=["search", "range", "instant", "names", "values of keys", "values", "trace"],
 )
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(values=parameters)
 def test_every_set_of_parameters_is_a_request_or_a_refusal(
     decode: Callable[[Arguments], Request], values: dict[str, str]

@@ -74,7 +74,7 @@ def only_span(tables: SpanTables) -> dict[str, Any]:
     return span  # type: ignore[no-any-return]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=15)
 @given(plain_spans)
 def test_protobuf_holds_every_field(spans: list[Span]) -> None:
     """The bare `Trace` of the first version has the wire form of an export request."""
@@ -82,7 +82,7 @@ def test_protobuf_holds_every_field(spans: list[Span]) -> None:
     assert by_id(requests_to_spans([encode_trace_protobuf(tables)])) == by_id(tables_to_spans(tables))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=15)
 @given(plain_spans)
 def test_json_says_what_protobuf_says(spans: list[Span]) -> None:
     """Read by protobuf's own JSON reader, the JSON form is the protobuf form."""
@@ -92,7 +92,7 @@ def test_json_says_what_protobuf_says(spans: list[Span]) -> None:
     assert requests_to_spans([read.SerializeToString()]) == requests_to_spans([expected.SerializeToString()])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=15)
 @given(plain_spans)
 def test_second_version_holds_the_same_trace(spans: list[Span]) -> None:
     result = TraceResult(tables_of(spans), QueryMetrics(inspected_bytes=12))
