@@ -30,7 +30,7 @@ OURS = [(page, text) for page, text in EXAMPLES if is_ours(text)]
 
 
 def test_there_are_examples() -> None:
-    assert sum(str(page) == "docs/configuration.md" for page, _ in OURS) == 6
+    assert sum(str(page) == "docs/configuration.md" for page, _ in OURS) == 7
 
 
 @pytest.mark.parametrize(("page", "text"), OURS, ids=lambda part: str(part).split(":")[0])
