@@ -44,7 +44,7 @@ class RowReader:
         chunks = self._footer.chunks[row_group]
         if rows[0] < 0 or rows[-1] >= chunks[0, ROWS]:
             msg = f"rows {rows[0]} to {rows[-1]} are not in a row group of {chunks[0, ROWS]}"
-            raise IndexError(msg)
+            raise ValueError(msg)
         leaves = [leaf for name in names for leaf in self._footer.leaves[name]]
         numbers = rows // self._page_rows
         cuts = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(rows)]

@@ -161,9 +161,15 @@ class TableFile:
             except UnknownEncodingError:
                 pass  # as a later version of the format may have
         table = self._read(row_group, schema.names)
+        if rows[-1] >= table.num_rows:
+            msg = f"{self._name} has {table.num_rows} rows in row group {row_group}, expected more than {rows[-1]}"
+            raise DamagedBlock(msg)
         at = rows.astype(np.int32)
         return pa.Table.from_arrays([take_array(single_chunk(c), at) for c in table.columns], schema=schema)
 
     def count(self, row_group: int) -> int:
-        """Return the rows of a row group."""
+        """Return the rows of a row group. Raises DamagedBlock where there is no such row group."""
+        if row_group >= len(self._footer.chunks):
+            msg = f"{self._name} has {len(self._footer.chunks)} row groups, expected more than {row_group}"
+            raise DamagedBlock(msg)
         return int(self._footer.chunks[row_group, 0, ROWS])
