@@ -113,9 +113,9 @@ class Machine:
     def arm(self) -> None:
         """Choose what will go wrong in the life that begins."""
         start = self.files.operations
-        self.files.cut_at = start + self.rng.randint(1, 900)
+        self.files.cut_at = start + self.rng.randint(1, self.rng.choice([50, 200, 800]))  # some lives end in peace
         if self.rng.random() < 0.3:
-            failing = {start + self.rng.randint(1, 400) for _ in range(self.rng.randint(1, 4))}
+            failing = {start + self.rng.randint(1, 200) for _ in range(self.rng.randint(1, 4))}
             self.files.failures = dict.fromkeys(failing, errno.ENOSPC)
 
     def restart(self) -> None:

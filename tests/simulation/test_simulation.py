@@ -1,7 +1,7 @@
 """Every acknowledged span is found exactly once, whatever happens when, and for as long as it is kept.
 
 A seed that fails is printed; `SEED=17 pytest tests/simulation -k test_lives` runs it alone. `SEEDS` says how many run
-by night, in batches that processes share (`make check-all`), and how many `make soak` runs in one.
+by night (`make check-all`) and in `make soak`, over as many processes as there are processors.
 """
 
 from __future__ import annotations
@@ -65,15 +65,19 @@ def test_lives(seeds: range, executor: LocalExecutor) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seeds", batches(SLOW), ids=named)
-def test_many_lives(seeds: range, executor: LocalExecutor) -> None:
-    run(seeds, executor)
+def test_many_lives() -> None:
+    run_in_processes(SLOW)
 
 
 @pytest.mark.soak
 def test_a_night_of_lives() -> None:
+    run_in_processes(SOAK)
+
+
+def run_in_processes(seeds: range) -> None:
+    """Run seeds on all processors; the first failure ends it."""
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as processes:
-        runs = [processes.submit(run_alone, seeds) for seeds in batches(SOAK)]
+        runs = [processes.submit(run_alone, batch) for batch in batches(seeds)]
         try:
             for done in as_completed(runs):
                 done.result()
