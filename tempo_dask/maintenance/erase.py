@@ -163,24 +163,6 @@ def wait_until_gone(
     progress("gone")
 
 
-def erase_traces(
-    blocks: BlockStore,
-    tenant: str,
-    trace_ids: Sequence[bytes],
-    *,
-    grace_s: float,
-    wait_s: float,
-    progress: Callable[[str], None] = lambda _what: None,
-    clock: Callable[[], int] = time.time_ns,
-    sleep: Callable[[float], None] = time.sleep,
-) -> str:
-    """Hide traces, and wait until they are gone; return the id of the erasure. Raises as what it calls."""
-    erasure_id = hide_traces(blocks, tenant, trace_ids, grace_s=grace_s, clock=clock)
-    progress("hidden from all queries that begin now")
-    wait_until_gone(blocks, tenant, [erasure_id], wait_s=wait_s, progress=progress, clock=clock, sleep=sleep)
-    return erasure_id
-
-
 def _rewrite_all(blocks: BlockStore, tenant: str, listed: BlockList, ids: TraceIds) -> Iterator[Waited]:
     """Write all blocks that hold some of the traces anew, and yield why some could not be."""
     for block_id in listed.blocks:

@@ -27,7 +27,6 @@ from tempo_dask.maintenance.cycle import Maintenance
 from tempo_dask.maintenance.erase import (
     EraseUnfinished,
     advance,
-    erase_traces,
     find_traces,
     give_up_node,
     hide_traces,
@@ -310,4 +309,4 @@ def test_ids_must_be_ids(tmp_path: Path, clock: Clock) -> None:
     store = store_of(tmp_path, clock)
     for wanted in ([b"short"], []):
         with pytest.raises(ValueError, match="16 bytes"):
-            erase_traces(store, "t", wanted, grace_s=0, wait_s=0)
+            hide_traces(store, "t", wanted, grace_s=0)
