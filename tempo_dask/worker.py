@@ -21,6 +21,7 @@ from tempo_dask.config.file import load
 from tempo_dask.config.storage import TraceStorage
 from tempo_dask.errors import TempoDaskError
 from tempo_dask.kernels.__main__ import load_kernels
+from tempo_dask.memory import keep_freed_memory
 from tempo_dask.physical.column_cache import DEFAULT_BYTES, PROCESS_CACHE
 from tempo_dask.physical.cube_cache import PROCESS_CUBES
 from tempo_dask.trace_store import remote_location
@@ -45,6 +46,7 @@ def dask_setup(worker: Any, config_file: Path | None, cache_bytes: int, insecure
     """Prepare a worker before it takes work: Dask calls this. Raises UnsafeAddress and ConfigError."""
     if not insecure:
         require_safe(str(worker.address))
+    keep_freed_memory()
     prepare(cache_bytes, None if config_file is None else load(config_file).storage.trace)
 
 

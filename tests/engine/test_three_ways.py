@@ -56,7 +56,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 def cluster() -> Iterator[LocalCluster]:
     """Start a scheduler and a worker process on the loopback interface."""
     with LocalCluster(
-        n_workers=1, threads_per_worker=2, processes=True, host="127.0.0.1", dashboard_address=None, silence_logs=50
+        n_workers=1,
+        threads_per_worker=2,
+        processes=True,
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+        silence_logs=50,
     ) as running:
         yield running
 
