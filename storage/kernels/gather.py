@@ -98,10 +98,12 @@ def gather_strings(starts: Array, text: Array, used: Array, out_starts: Array, o
     for value in range(used.size):
         start = starts[used[value]]
         stop = starts[used[value] + 1]
-        if start < 0 or stop > text.size or at + stop - start > out_text.size:
+        size = stop - start
+        if start < 0 or size < 0 or stop > text.size or at + size > out_text.size:
             return False
-        for i in range(start, stop):
-            out_text[at] = text[i]
-            at += 1
+        source, target = np.uint64(start), np.uint64(at)  # unsigned, so that the copy is one of words and not of bytes
+        for i in range(np.uint64(size)):
+            out_text[target + i] = text[source + i]
+        at += size
         out_starts[value + 1] = at
     return True

@@ -168,9 +168,11 @@ def _copy_strings(data: Array, places: Array, wanted: Array, starts: Array, text
     for i in range(wanted.size):
         if wanted[i] >= 0:
             start = places[wanted[i]] + _PREFIX
-            for k in range(start, places[wanted[i] + 1]):
-                text[at] = data[k]
-                at += 1
+            size = max(places[wanted[i] + 1] - start, 0)
+            source, target = np.uint64(start), np.uint64(at)  # unsigned, so that words are copied and not bytes
+            for k in range(np.uint64(size)):
+                text[target + k] = data[source + k]
+            at += size
         starts[i + 1] = at
 
 
