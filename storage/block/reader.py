@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -40,6 +41,7 @@ class Block(ScanSource):
         self._tables: dict[TableName, TableFile] = {}
         self._arrays: dict[str, npt.NDArray[Any]] = {}
         self._opening = threading.Lock()
+        self._number = next(_NUMBERS)
 
     @classmethod
     def open(cls, meta: BlockMeta, read: BlockFiles) -> Block:
@@ -104,8 +106,7 @@ class Block(ScanSource):
 
     def _rest(self, table: TableName, unit: int) -> pa.ListArray | None:
         """Return the column `rest` of one unit, from which one key after another is taken."""
-        key = (self.meta.tenant, self.meta.id, table, unit)
-        return _RESTS.get_or_make(key, lambda: self._column(table, REST_FIELD.name, unit))
+        return _RESTS.get_or_make((self._number, table, unit), lambda: self._column(table, REST_FIELD.name, unit))
 
     def _column(self, table: TableName, name: str, unit: int) -> pa.Array | None:
         """Return one column of one unit, or None where the block has no such column."""
@@ -142,10 +143,11 @@ class Block(ScanSource):
         return TraceIndex(self._array(TRACE_IDS), self._array(TRACE_ROWS))
 
 
-#: What `rest` holds in the units that were read last, by tenant, id, table and unit: an array or None.
-_RESTS: Remembered[tuple[str, str, TableName, int], Any] = Remembered(
-    32 << 20, lambda rest: getattr(rest, "nbytes", 64)
-)
+#: Numbers of opened blocks.
+_NUMBERS = itertools.count()
+
+#: What `rest` holds in the units that were read last, by number of the block, table and unit: an array or None.
+_RESTS: Remembered[tuple[int, TableName, int], Any] = Remembered(32 << 20, lambda rest: getattr(rest, "nbytes", 64))
 
 #: Blocks that came from other processes, by tenant and id, so that their footers are read once.
 _ARRIVED: Remembered[tuple[str, str], Block] = Remembered(1_000)
