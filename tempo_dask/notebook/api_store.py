@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from types import MappingProxyType
 
 import dask.dataframe as dd
@@ -22,7 +22,7 @@ from tempo_dask.notebook.api_spans import api_spans
 from tempo_dask.notebook.compared import compared_table, comparing
 from tempo_dask.notebook.explained import Explained
 from tempo_dask.notebook.tables import labelled, traces_table
-from tempo_dask.notebook.times import nanoseconds, steps
+from tempo_dask.notebook.times import Moment, nanoseconds, steps
 from tempo_dask.notebook.trace import Trace
 from tempo_dask.tempo_client import TIMEOUT_S, TempoApi, tenant_headers
 from traceql import parse, require_valid
@@ -46,8 +46,8 @@ class ApiStore:
         self,
         query: str = "{ }",
         *,
-        start: datetime | None = None,
-        end: datetime | None = None,
+        start: Moment | None = None,
+        end: Moment | None = None,
         columns: Sequence[str] | None = None,
     ) -> dd.DataFrame:
         """Return the spans that match as a lazy Dask dataframe, with the columns that `Store.spans` would give.
@@ -59,7 +59,7 @@ class ApiStore:
         return api_spans(self.api, query, start_ns // SECOND_NS, -(-end_ns // SECOND_NS), columns)
 
     def search(
-        self, query: str = "{ }", *, start: datetime | None = None, end: datetime | None = None, limit: int = 20
+        self, query: str = "{ }", *, start: Moment | None = None, end: Moment | None = None, limit: int = 20
     ) -> pd.DataFrame:
         """Return at most `limit` traces with a match, newest first, a row each (see `tables.TRACE_COLUMNS`).
 
@@ -74,8 +74,8 @@ class ApiStore:
         self,
         query: str,
         *,
-        start: datetime | None = None,
-        end: datetime | None = None,
+        start: Moment | None = None,
+        end: Moment | None = None,
         step: timedelta | None = None,
     ) -> xr.DataArray:
         """Return samples as an array (series x time); rates are per second, durations seconds, as `Store.metrics`."""
@@ -95,8 +95,8 @@ class ApiStore:
         selection: str,
         query: str = "{ }",
         *,
-        start: datetime | None = None,
-        end: datetime | None = None,
+        start: Moment | None = None,
+        end: Moment | None = None,
         top: int = 10,
     ) -> pd.DataFrame:
         """Return what sets the spans of `selection` apart from the other spans of `query`, the greatest first."""
@@ -119,12 +119,12 @@ class ApiStore:
             raise QueryFailed(msg) from error
         return Trace(trace_id.zfill(32), tables)
 
-    def tags(self, *, start: datetime | None = None, end: datetime | None = None) -> dict[str, tuple[str, ...]]:
+    def tags(self, *, start: Moment | None = None, end: Moment | None = None) -> dict[str, tuple[str, ...]]:
         """Return the keys of attributes by scope."""
         answer = self.api.json("/api/v2/search/tags", **_seconds(start, end))
         return {scope["name"]: tuple(sorted(scope.get("tags") or ())) for scope in answer.get("scopes") or ()}
 
-    def explain(self, query: str = "{ }", *, start: datetime | None = None, end: datetime | None = None) -> Explained:
+    def explain(self, query: str = "{ }", *, start: Moment | None = None, end: Moment | None = None) -> Explained:
         """Run a search, and return how it was planned and where the time went. Only tempo-dask's servers tell."""
         _check(query)
         try:
@@ -160,12 +160,12 @@ def _check(query: str) -> None:
     require_valid(parse(query))
 
 
-def _window(start: datetime | None, end: datetime | None) -> tuple[int, int]:
+def _window(start: Moment | None, end: Moment | None) -> tuple[int, int]:
     end_ns = nanoseconds(end, time.time_ns())
     return nanoseconds(start, end_ns - HOUR_NS), end_ns
 
 
-def _seconds(start: datetime | None, end: datetime | None) -> dict[str, int]:
+def _seconds(start: Moment | None, end: Moment | None) -> dict[str, int]:
     """Return the window in whole seconds, as searches and tags take it."""
     start_ns, end_ns = _window(start, end)
     return {"start": start_ns // SECOND_NS, "end": -(-end_ns // SECOND_NS)}

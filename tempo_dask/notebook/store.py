@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from html import escape
 from pathlib import Path
 
@@ -23,13 +24,13 @@ from tempo_dask.engine.executors import Executor
 from tempo_dask.engine.local import LocalExecutor
 from tempo_dask.engine.requests import RangeRequest, SearchRequest, TagNamesRequest, TraceRequest, Window
 from tempo_dask.engine.sources import stitched
-from tempo_dask.errors import NotFound
+from tempo_dask.errors import BadRequest, NotFound
 from tempo_dask.notebook.asking import Snapshot, answer
 from tempo_dask.notebook.compared import compared_table, comparing
 from tempo_dask.notebook.explained import Explained
 from tempo_dask.notebook.progress import shown_progress
 from tempo_dask.notebook.tables import metrics_array, traces_table
-from tempo_dask.notebook.times import nanoseconds, steps, utc
+from tempo_dask.notebook.times import Moment, nanoseconds, steps, utc
 from tempo_dask.notebook.trace import Trace
 from tempo_dask.physical.frame import spans_frame
 from tempo_dask.plan.build import build_search
@@ -72,7 +73,7 @@ class Store:
             return f"Store of {self.tenant}: no blocks yet"
         first = min(block.meta.start_ns for block in blocks)
         last = max(block.meta.end_ns for block in blocks)
-        return f"Store of {self.tenant}: {spans:,} spans in {len(blocks)} blocks, {utc(first)} to {utc(last)} UTC"
+        return f"Store of {self.tenant}: {spans:,} spans in {_counted(len(blocks))}, {utc(first)} to {utc(last)} UTC"
 
     def _repr_html_(self) -> str:
         return f"<b>{escape(repr(self))}</b>"
@@ -81,16 +82,17 @@ class Store:
         self,
         query: str = "{ }",
         *,
-        start: datetime | None = None,
-        end: datetime | None = None,
+        start: Moment | None = None,
+        end: Moment | None = None,
         columns: Sequence[str] | None = None,
     ) -> dd.DataFrame:
         """Return the spans that match a TraceQL query, a row each, as a lazy Dask dataframe backed by Arrow.
 
-        Only traces that overlap `start` to `end` are looked at, and only the columns that the query names are read,
-        besides `trace_id`, `span_id`, `start`, `duration_ns`, name, service, status and kind. `columns` chooses
-        others: those names, intrinsics and attributes. An attribute whose values are of one type has that type, of
-        mixed types they are strings; `span.key::int` (str, float, bool) has values of that type alone.
+        Only traces that overlap `start` to `end` are looked at: datetimes or ISO 8601 texts, in UTC where they do not
+        say. Only the columns that the query names are read, besides `trace_id`, `span_id`, `start`, `duration_ns`,
+        name, service, status and kind. `columns` chooses others: those names, intrinsics and attributes. An attribute
+        whose values are of one type has that type, of mixed types they are strings; `span.key::int` (str, float, bool)
+        has values of that type alone.
 
         Nothing is read before the frame is computed.
 
@@ -104,7 +106,7 @@ class Store:
         return spans_frame(plan, stitched(self.blocks.snapshot(self.tenant).blocks), columns)
 
     def search(
-        self, query: str = "{ }", *, start: datetime | None = None, end: datetime | None = None, limit: int = 20
+        self, query: str = "{ }", *, start: Moment | None = None, end: Moment | None = None, limit: int = 20
     ) -> pd.DataFrame:
         """Return the newest traces with a match, at most `limit`, a row each (see `tables.TRACE_COLUMNS`)."""
         engine, window = self._engine(start, end)
@@ -115,8 +117,8 @@ class Store:
         self,
         query: str,
         *,
-        start: datetime | None = None,
-        end: datetime | None = None,
+        start: Moment | None = None,
+        end: Moment | None = None,
         step: timedelta | None = None,
     ) -> xr.DataArray:
         """Return the samples of a metrics query as an array (series x time); rates are per second, durations seconds.
@@ -136,8 +138,8 @@ class Store:
         selection: str,
         query: str = "{ }",
         *,
-        start: datetime | None = None,
-        end: datetime | None = None,
+        start: Moment | None = None,
+        end: Moment | None = None,
         top: int = 10,
     ) -> pd.DataFrame:
         """Return what sets the spans of `selection` apart from the other spans of `query`, the greatest first.
@@ -153,20 +155,20 @@ class Store:
         return compared_table(answer(engine.query_range(request)).series)
 
     def trace(self, trace_id: str) -> Trace:
-        """Return all spans of a trace by its hexadecimal id. Raises NotFound."""
+        """Return all spans of a trace by its hexadecimal id. Raises NotFound, or BadRequest where it is no id."""
         engine, _ = self._engine(None, None)
-        found = answer(engine.trace(TraceRequest(self.tenant, bytes.fromhex(trace_id.zfill(32)))))
+        found = answer(engine.trace(TraceRequest(self.tenant, _bytes(trace_id))))
         if found.tables is None:
             msg = f"there is no trace {trace_id}"
             raise NotFound(msg)
         return Trace(trace_id, found.tables)
 
-    def tags(self, *, start: datetime | None = None, end: datetime | None = None) -> dict[str, tuple[str, ...]]:
+    def tags(self, *, start: Moment | None = None, end: Moment | None = None) -> dict[str, tuple[str, ...]]:
         """Return the keys of attributes by scope."""
         engine, window = self._engine(start, end)
         return dict(answer(engine.tag_names(TagNamesRequest(self.tenant, window))).scopes)
 
-    def explain(self, query: str = "{ }", *, start: datetime | None = None, end: datetime | None = None) -> Explained:
+    def explain(self, query: str = "{ }", *, start: Moment | None = None, end: Moment | None = None) -> Explained:
         """Run a search, and return how it was planned, what was pruned and where the time went."""
         engine, window = self._engine(start, end)
         return Explained(answer(engine.explain(SearchRequest(self.tenant, query, window))))
@@ -175,7 +177,7 @@ class Store:
         """Stop the threads, and leave the cluster where there is one; nothing can be asked afterwards."""
         self.executor.close() if self.cluster is None else self.cluster.close()
 
-    def _engine(self, start: datetime | None, end: datetime | None) -> tuple[Engine, Window]:
+    def _engine(self, start: Moment | None, end: Moment | None) -> tuple[Engine, Window]:
         """Return an engine over the blocks of this moment, and the window, no wider than they are."""
         blocks = self.blocks.snapshot(self.tenant).blocks
         first = min((block.meta.start_ns for block in blocks), default=0)
@@ -188,7 +190,8 @@ def open_store(location: str | Path, *, tenant: str = SINGLE_TENANT, scheduler: 
 
     Opening it takes no lock and writes nothing, so a server may be at work there. Queries run on the threads of this
     process, or on the workers of the Dask `scheduler` (`tcp://HOST:PORT`), which must reach the blocks too. Raises
-    NotFound where there is no such folder, Unavailable where there is no such scheduler.
+    NotFound where there is no such folder, Unavailable where there is no such scheduler, BadRequest for a server's URL
+    (see `connect`).
     """
     blocks = BlocksBesideTempo(_objects(location))
     if scheduler is None:
@@ -197,7 +200,21 @@ def open_store(location: str | Path, *, tenant: str = SINGLE_TENANT, scheduler: 
     return Store(blocks, tenant, shown_progress(cluster.executor), cluster)
 
 
+def _counted(blocks: int) -> str:
+    return "1 block" if blocks == 1 else f"{blocks:,} blocks"
+
+
+def _bytes(trace_id: str) -> bytes:
+    if re.fullmatch("[0-9a-fA-F]{1,32}", trace_id) is None:
+        msg = f"{trace_id!r} is no trace id: expected up to 32 hexadecimal digits"
+        raise BadRequest(msg)
+    return bytes.fromhex(trace_id.zfill(32))
+
+
 def _objects(location: str | Path) -> ObjectStore:
+    if str(location).startswith(("http://", "https://")):
+        msg = f'{location} is a server: ask it with connect("{location}"); open_store reads blocks themselves'
+        raise BadRequest(msg)
     if "://" in str(location):
         return open_objects(str(location))
     folder = Path(location)

@@ -6,17 +6,32 @@ from datetime import UTC, datetime, timedelta
 
 from tempo_dask.errors import BadRequest
 
+#: A time as people give it: without a time zone it is UTC; a text is ISO 8601.
+Moment = datetime | str
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: A range query without a step has about so many intervals.
 _STEPS = 60
 
 
-def nanoseconds(time: datetime | None, otherwise: int) -> int:
-    """Return a time as nanoseconds since 1970, exactly; without a time zone it is UTC."""
-    if time is None:
+def nanoseconds(moment: Moment | None, otherwise: int) -> int:
+    """Return a moment as nanoseconds since 1970, exactly. Raises BadRequest for a text that is no time.
+
+    >>> nanoseconds("2026-01-01T00:00:01Z", 0)
+    1767225601000000000
+    """
+    if moment is None:
         return otherwise
+    time = _parsed(moment) if isinstance(moment, str) else moment
     since = (time if time.tzinfo is not None else time.replace(tzinfo=UTC)) - _EPOCH
     return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1_000
+
+
+def _parsed(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        msg = f"{text!r} is no time: expected a datetime, or ISO 8601 such as 2026-01-31 or 2026-01-31T12:00:00Z"
+        raise BadRequest(msg) from None
 
 
 def utc(time_ns: int) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from tempo_dask import Store
+from tempo_dask import Store, open_store
 from tempo_dask.errors import BadRequest, NotFound
 from tests.notebook.conftest import END_NS
 from traceql import ParseError
@@ -98,3 +98,17 @@ def test_questions_inside_an_event_loop(store: Store) -> None:
 def test_tags_and_explain(store: Store) -> None:
     assert "service.name" in store.tags()["resource"]
     assert store.explain("{ status = error }").traces > 0
+
+
+def test_times_are_datetimes_or_texts(store: Store) -> None:
+    by_text = store.search(start="2026-01-01", end=END.isoformat(), limit=5)
+    assert by_text.equals(store.search(start=datetime(2026, 1, 1, tzinfo=UTC), end=END, limit=5))
+    with pytest.raises(BadRequest, match="'yesterday' is no time: expected"):
+        store.search(start="yesterday")
+
+
+def test_what_is_no_id_and_no_folder_is_said(store: Store) -> None:
+    with pytest.raises(BadRequest, match="'zz' is no trace id: expected up to 32 hexadecimal digits"):
+        store.trace("zz")
+    with pytest.raises(BadRequest, match=r'is a server: ask it with connect\("http://127.0.0.1:3200"\)'):
+        open_store("http://127.0.0.1:3200")
