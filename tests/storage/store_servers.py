@@ -11,12 +11,15 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from email.utils import formatdate
+from pathlib import Path
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from tests.serving import free_port
 
 START_S = 60.0
+INSTALL_S = 300.0
+AZURITE = "azurite@3.35.0"
 S3_BUCKET = "traces"
 #: The account that every Azurite has; its key is public.
 AZURE_ACCOUNT = "devstoreaccount1"
@@ -41,15 +44,20 @@ def s3_server() -> Iterator[str]:
         yield address
 
 
-def azurite() -> str | None:
-    """Return where Azurite's blob server is installed, if it is."""
-    return shutil.which("azurite-blob")
+def azurite(folder: Path) -> str | None:
+    """Return Azurite's blob server: the one that is installed, else npm's, put into a folder; none where npm cannot."""
+    installed, npm = shutil.which("azurite-blob"), shutil.which("npm")
+    if installed is not None or npm is None:
+        return installed
+    command = [npm, "install", "--no-audit", "--no-fund", "--prefix", str(folder), AZURITE]
+    done = subprocess.run(command, capture_output=True, timeout=INSTALL_S, check=False)
+    return None if done.returncode else str(folder / "node_modules" / ".bin" / "azurite-blob")
 
 
 @contextlib.contextmanager
-def azure_server() -> Iterator[str]:
+def azure_server(program: str) -> Iterator[str]:
     """Run Azurite with an empty container, and give its HOST:PORT."""
-    command = [azurite() or "", "--silent", "--inMemoryPersistence", "--skipApiVersionCheck", "--blobPort"]
+    command = [program, "--silent", "--inMemoryPersistence", "--skipApiVersionCheck", "--blobPort"]
     with _running(command) as address:
         urlopen(_create_container(address), timeout=START_S).close()
         yield address

@@ -47,10 +47,11 @@ def s3() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def azure() -> Iterator[str]:
-    if azurite() is None:
-        pytest.skip("azurite-blob is not installed (npm install -g azurite)")
-    with azure_server() as address:
+def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    program = azurite(tmp_path_factory.mktemp("azurite"))
+    if program is None:
+        pytest.skip("Azurite is not here, and npm cannot have it")
+    with azure_server(program) as address:
         yield address
 
 
@@ -79,6 +80,7 @@ class TestS3Store(ObjectStoreContract):
         return open_remote(s3_settings(s3, f"of/test-{next(_numbers)}"))
 
 
+@pytest.mark.slow
 class TestAzureStore(ObjectStoreContract):
     @pytest.fixture
     def store(self, azure: str) -> ObjectStore:
