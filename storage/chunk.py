@@ -48,7 +48,7 @@ class Chunk(ScanSource):
         first_seq: int = 0,
         last_seq: int = 0,
         arrived_ns: tuple[int, int] = (0, 0),
-        unit_spans: int = 262_144,
+        unit_spans: int = 524_288,
     ) -> Chunk:
         """Return a chunk of sorted tables, to be scanned in units of about `unit_spans` spans."""
         tables.table("traces")  # refuses tables that are not sorted

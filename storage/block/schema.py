@@ -22,6 +22,9 @@ TRACE_IDS = "trace_ids.npy"
 TRACE_ROWS = "trace_rows.npy"
 SPAN_COLUMNS = "span_columns.npy"
 
+#: A dictionary has at most so many bytes of text for each row, or is small altogether.
+_TEXT_BYTES, _SMALL_DICTIONARY_BYTES = 8, 1 << 20
+
 _ROW_NUMBERS = {("spans", "trace"), ("traces", "first_span"), ("events", "span"), ("links", "span")}
 
 
@@ -43,7 +46,7 @@ def choose_encodings(name: TableName, table: pa.Table, columns: Mapping[str, Col
     dictionaries = []
     others = {}
     for field in table.schema:
-        if field.type == STRING and _mostly_differ(single_chunk(table.column(field.name))):
+        if field.type == STRING and _is_dictionary_long(single_chunk(table.column(field.name))):
             continue
         for path, type_ in leaves(field):
             if (name, field.name) in _ROW_NUMBERS:
@@ -55,8 +58,10 @@ def choose_encodings(name: TableName, table: pa.Table, columns: Mapping[str, Col
     return Encodings(dictionaries, others)
 
 
-def _mostly_differ(strings: pa.DictionaryArray) -> bool:
-    return bool(2 * len(strings.dictionary) > len(strings) - strings.null_count)
+def _is_dictionary_long(strings: pa.DictionaryArray) -> bool:
+    """Tell whether a dictionary would be so long that reading one row, which takes all of it, costs too much."""
+    count, text_bytes = len(strings) - strings.null_count, strings.dictionary.nbytes
+    return 2 * len(strings.dictionary) > count or text_bytes > max(_SMALL_DICTIONARY_BYTES, _TEXT_BYTES * count)
 
 
 def _rarely_repeats(columns: Mapping[str, ColumnMeta], field: pa.Field) -> bool:

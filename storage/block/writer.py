@@ -25,7 +25,7 @@ from storage.take import take_array
 from storage.trace_index import TraceIndex
 
 #: Spans in a unit, which is a row group; FORMAT.md says what larger and smaller ones cost.
-UNIT_SPANS = 131_072
+UNIT_SPANS = 524_288
 #: Rows in a page, the same in all columns, so that a run of rows is a run of pages.
 PAGE_ROWS = 16_384
 #: A dictionary beyond this size is given up for plain values.

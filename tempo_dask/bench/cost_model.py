@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 #: Spans of a scan unit, as blocks are written.
-UNIT_SPANS = 131_072
+UNIT_SPANS = 524_288
 #: Shares that a query makes for each thread of a cluster.
 SHARES_PER_THREAD = 2
 

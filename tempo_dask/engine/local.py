@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import ClassVar, Generic, TypeVar, cast
 
 import dask.threaded
@@ -16,8 +17,8 @@ from tempo_dask.physical.scan_context import cancelled_by, check_cancelled
 Task = TypeVar("Task")
 Partial = TypeVar("Partial")
 
-#: Tasks of a graph per thread: enough to even out their lengths, few enough to cost nothing.
-_TASKS_PER_THREAD = 2
+#: Tasks that a share takes at most; between shares other queries have their turn.
+_MOST_TASKS = 16
 
 #: Partial results that a share holds before they are combined: together they cost less than one by one.
 _MOST_PARTIALS = 8
@@ -25,28 +26,29 @@ _MOST_PARTIALS = 8
 
 @dataclass(frozen=True, slots=True)
 class _Share(Generic[Task, Partial]):
-    """A few tasks that one thread does in turn."""
+    """What one thread does in turn: it takes the next place until none is left, so threads end together."""
 
     asked: Asked[Task, Partial]
-    places: Sequence[int]
+    places: Iterator[int]  # of all shares; threads may take from it at once
     waiting: set[int]
 
     def __call__(self) -> Partial:
         self.waiting.discard(id(self))
-        telemetry.BATCH_SIZE.observe(len(self.places))
         found = self._done()
         telemetry.WORK_EXECUTED.inc()
         return found
 
     def _done(self) -> Partial:
-        work, done = self.asked.work, list[Partial]()
+        work, done, count = self.asked.work, list[Partial](), 0
         with cancelled_by(self.asked.cancelled.is_set):
-            for place in self.places:
+            for place in islice(self.places, _MOST_TASKS):
                 check_cancelled()
                 done.append(work.chunk(place, work.tasks[place]))
                 self.asked.told(1)
+                count += 1
                 if len(done) > _MOST_PARTIALS:
                     done = [work.combine(done)]
+        telemetry.BATCH_SIZE.observe(count)
         return work.combine(done)
 
 
@@ -72,8 +74,8 @@ class LocalExecutor(BlockingExecutor):
 
     def done(self, asked: Asked[Task, Partial], places: Sequence[int]) -> Sequence[Partial]:
         """Return what tasks find, as parts that are yet to be combined."""
-        count = self.graph_size(len(places))
-        shares = [_Share(asked, places[first::count], self._waiting) for first in range(count)]
+        left = iter(places)
+        shares = [_Share(asked, left, self._waiting) for _ in range(self.graph_size(len(places)))]
         known = frozenset(map(id, shares))
         self._waiting.update(known)
         try:
@@ -85,8 +87,8 @@ class LocalExecutor(BlockingExecutor):
             self._waiting.difference_update(known)  # those that never had their turn
 
     def graph_size(self, tasks: int) -> int:
-        """Return how many shares so many tasks are dealt out to."""
-        return min(tasks, self.threads * _TASKS_PER_THREAD)
+        """Return how many shares so many tasks are dealt out to: few, since each hand-over between threads costs."""
+        return min(tasks, max(self.threads, -(-tasks // _MOST_TASKS)))
 
     def scanning_threads(self) -> int:
         """Return how many threads scan."""
