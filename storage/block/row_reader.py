@@ -7,6 +7,7 @@ kernels. What kernels do not know how to read is told by UnknownEncodingError, f
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
@@ -19,6 +20,7 @@ from storage.block.leaf import Entries, Picked, UnknownEncodingError, decode, fi
 from storage.block.page import Bytes, Page, Places, StoredPages
 from storage.kernels.footer import CODEC, INDEX, INDEX_LENGTH, ROWS, UNCOMPRESSED, read_page_places
 from storage.kernels.pages import DATA_PAGE, DICTIONARY_PAGE
+from storage.remembered import Remembered
 
 Rows = npt.NDArray[np.int64]
 #: Returns bytes that hold ranges (n, 2) of the file, and where they are in them. The ranges must lie in the file.
@@ -38,6 +40,7 @@ class RowReader:
         self._size = size
         self._page_rows = page_rows
         self._places: dict[int, npt.NDArray[np.int64]] = {}
+        self._number = next(_NUMBERS)
 
     def read(self, row_group: int, rows: Rows, names: Sequence[str]) -> list[pa.Array]:
         """Return columns in the given rows, which ascend from the row group's first and are some."""
@@ -54,7 +57,10 @@ class RowReader:
         step = 1 + len(pages)
         chunks_of = chunks[[leaf.number for leaf in leaves]][:, [CODEC, UNCOMPRESSED]].tolist()
         read = iter(
-            [_Chunk(stored, i * step, codec, limit, within) for i, (codec, limit) in enumerate(chunks_of)],
+            [
+                _Chunk(stored, i * step, codec, limit, within, (self._number, row_group, leaf.number))
+                for i, (leaf, (codec, limit)) in enumerate(zip(leaves, chunks_of, strict=True))
+            ]
         )
         return [_column(self._footer, name, [next(read) for _ in self._footer.leaves[name]]) for name in names]
 
@@ -94,12 +100,18 @@ class RowReader:
 class _Chunk:
     """The pages of a Parquet column that hold the wanted rows."""
 
-    def __init__(self, stored: StoredPages, at: int, codec: int, limit: int, rows: Sequence[Rows]) -> None:
-        """Take the pages behind the dictionary, which is the `at`-th page; `rows` are those wanted of each."""
+    def __init__(
+        self, stored: StoredPages, at: int, codec: int, limit: int, rows: Sequence[Rows], key: tuple[int, int, int]
+    ) -> None:
+        """Take the pages behind the dictionary, which is the `at`-th page; `rows` are those wanted of each.
+
+        `key` tells the column's dictionary from all others.
+        """
         self._stored = stored
         self._at = at
         self._codec = codec
         self._limit = limit
+        self._key = key
         self.rows = rows
 
     def pages(self) -> list[Page]:
@@ -112,7 +124,17 @@ class _Chunk:
         if self._at not in self._stored:
             msg = "a column's dictionary is missing"
             raise ValueError(msg)
+        return _DICTIONARIES.get_or_make(self._key, self._read_dictionary)
+
+    def _read_dictionary(self) -> Page:
         return self._stored.read(self._at, DICTIONARY_PAGE, self._codec, self._limit)
+
+
+#: Numbers of readers.
+_NUMBERS = itertools.count()
+
+#: Dictionaries that were read last, by number of the reader, row group and column: each trace would read them again.
+_DICTIONARIES: Remembered[tuple[int, int, int], Page] = Remembered(64 << 20, lambda page: page.data.nbytes + 256)
 
 
 def _column(footer: Footer, name: str, chunks: Sequence[_Chunk]) -> pa.Array:

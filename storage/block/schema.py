@@ -61,7 +61,7 @@ def choose_encodings(name: TableName, table: pa.Table, columns: Mapping[str, Col
 def _is_dictionary_long(strings: pa.DictionaryArray) -> bool:
     """Tell whether a dictionary would be so long that reading one row, which takes all of it, costs too much."""
     count, text_bytes = len(strings) - strings.null_count, strings.dictionary.nbytes
-    return 2 * len(strings.dictionary) > count or text_bytes > max(_SMALL_DICTIONARY_BYTES, _TEXT_BYTES * count)
+    return bool(2 * len(strings.dictionary) > count or text_bytes > max(_SMALL_DICTIONARY_BYTES, _TEXT_BYTES * count))
 
 
 def _rarely_repeats(columns: Mapping[str, ColumnMeta], field: pa.Field) -> bool:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storage.arrays import single_chunk
+from storage.arrays import single_chunk, values
 from storage.block.files import BlockFiles, RangeReader
 from storage.block.footer import FOOTER_END_BYTES, Footer
 from storage.block.leaf import UnknownEncodingError
@@ -59,6 +59,8 @@ class TableFile:
         self._opening = threading.Lock()
         self._opened: pq.ParquetFile | None = None
         self._kept: SharedRows | None = None
+        self._page_rows = page_rows
+        self._heads: dict[tuple[str, int], npt.NDArray[np.uint32]] = {}  # the first number of each page
         with damage_told(self._name):
             self._mapped = self._map()
             self._whole = None if self._mapped is None else np.frombuffer(self._mapped, np.uint8)
@@ -166,6 +168,20 @@ class TableFile:
             raise DamagedBlock(msg)
         at = rows.astype(np.int32)
         return pa.Table.from_arrays([take_array(single_chunk(c), at) for c in table.columns], schema=schema)
+
+    def find(self, column: str, row_group: int, numbers: Rows) -> Rows:
+        """Return the first rows of a row group in which an ascending column of numbers is no less than each given.
+
+        `numbers` ascend too and are some. Raises DamagedBlock.
+        """
+        heads = self._heads.get((column, row_group))
+        if heads is None:
+            whole = values(single_chunk(self.read_column(column, row_group)), np.uint32)
+            heads = self._heads[column, row_group] = whole[:: self._page_rows].copy()
+        low = max(int(np.searchsorted(heads, numbers[0])) - 1, 0) * self._page_rows
+        high = min(int(np.searchsorted(heads, numbers[-1])) * self._page_rows, self.count(row_group))
+        part = self.read_rows(row_group, np.arange(low, high), {column})
+        return low + np.searchsorted(values(single_chunk(part.column(0)), np.uint32), numbers)
 
     def count(self, row_group: int) -> int:
         """Return the rows of a row group. Raises DamagedBlock where there is no such row group."""

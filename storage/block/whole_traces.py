@@ -43,8 +43,7 @@ def take_whole(
         file = open_table(table)
         if not file.count(number):
             return pa.schema(FIELDS[table]).empty_table()
-        owners = values(single_chunk(file.read_column("span", number)), np.uint32)
-        starts, stops = (np.searchsorted(owners, unit.first_span + at) for at in (firsts, firsts + counts))
+        starts, stops = (file.find("span", number, unit.first_span + at) for at in (firsts, firsts + counts))
         part = file.read_rows(number, runs(starts, stops - starts))
         if not part.num_rows:
             return pa.schema(FIELDS[table]).empty_table()
