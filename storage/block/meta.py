@@ -6,12 +6,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from storage.block.presence import STRIPE_ROWS
 from storage.columns import ColumnMeta, SourceMeta, TableName, UnitMeta
 from storage.errors import DamagedBlock
 from storage.sealed_json import DamagedDocument, seal, unseal
 
 #: The file that describes a block.
 DESCRIPTION = "block.json"
+#: Spans in a stripe where a description does not say.
+_FIRST_STRIPE_ROWS = 128
 #: Readers of a version read all blocks of the same number before the dot.
 FORMAT_VERSION = "1.0"
 
@@ -30,7 +33,7 @@ class BlockMeta:
 
     `arrived_ns` are the arrivals of the first and the last request in it. `node`, `first_seq` and `last_seq` say
     which range of whose write-ahead log was flushed into it (an empty node: none, as after a compaction). All columns
-    have `page_rows` rows in a page.
+    have `page_rows` rows in a page; `stripe_rows` spans are a stripe of `span_columns.npy`.
     """
 
     source: SourceMeta
@@ -41,6 +44,7 @@ class BlockMeta:
     rows: Mapping[TableName, int]
     files: Mapping[str, FileMeta]
     page_rows: int
+    stripe_rows: int = STRIPE_ROWS
     format_version: str = FORMAT_VERSION
 
     @property
@@ -72,6 +76,7 @@ class BlockMeta:
                 "wal": {"node": self.node, "first": self.first_seq, "last": self.last_seq},
                 "rows": dict(self.rows),
                 "page_rows": self.page_rows,
+                "stripe_rows": self.stripe_rows,
                 "units": [_fields(unit) for unit in source.units],
                 "rest": {
                     table: None if keys is None else sorted(keys) for table, keys in sorted(source.rest_keys.items())
@@ -118,6 +123,7 @@ def _meta(document: Mapping[str, Any]) -> BlockMeta:
         rows=rows,
         files={name: FileMeta(**file) for name, file in document["files"].items()},
         page_rows=document["page_rows"],
+        stripe_rows=document.get("stripe_rows", _FIRST_STRIPE_ROWS),
         format_version=version,
     )
 

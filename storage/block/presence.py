@@ -15,8 +15,8 @@ from storage.arrays import single_chunk, validity
 from storage.columns import REST_FIELD, is_attribute_column
 from storage.kernels.gather import unpack_bits
 
-#: Spans in a stripe; a multiple of 8.
-STRIPE_ROWS = 128
+#: Spans in a stripe as blocks are written; FORMAT.md says what longer and shorter ones cost.
+STRIPE_ROWS = 32
 
 Presence = npt.NDArray[np.uint8]
 
@@ -62,9 +62,11 @@ def _has_values(array: pa.Array, lead: int, stripes: int) -> npt.NDArray[np.bool
     return present
 
 
-def columns_of(presence: Presence, schema: pa.Schema, rows: npt.NDArray[np.int64]) -> set[str]:
+def columns_of(
+    presence: Presence, schema: pa.Schema, rows: npt.NDArray[np.int64], stripe_rows: int = STRIPE_ROWS
+) -> set[str]:
     """Return the columns of spans that the given rows (of the block) may have a value in."""
     optional = optional_columns(schema)
-    bits = np.bitwise_or.reduce(presence[np.unique(rows // STRIPE_ROWS)], axis=0)
+    bits = np.bitwise_or.reduce(presence[np.unique(rows // stripe_rows)], axis=0)
     present = np.unpackbits(bits, count=len(optional), bitorder="little")
     return set(schema.names) - {name for name, is_present in zip(optional, present, strict=True) if not is_present}

@@ -98,8 +98,9 @@ class Block(ScanSource):
         stops = [unit.stop_trace for unit in self.meta.units]
         wanted = np.sort(np.asarray(rows, np.int64))
         units, firsts = np.unique(np.searchsorted(stops, wanted, side="right"), return_index=True)
+        presence, stripe_rows = self._array(SPAN_COLUMNS), self.block_meta.stripe_rows
         parts = [
-            take_whole(self._table, self._array(SPAN_COLUMNS), self.meta.units[unit], int(unit), of_unit)
+            take_whole(self._table, presence, stripe_rows, self.meta.units[unit], int(unit), of_unit)
             for unit, of_unit in zip(units, np.split(wanted, firsts)[1:], strict=True)
         ]
         return parts[0] if len(parts) == 1 else merge(parts)

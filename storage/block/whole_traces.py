@@ -20,6 +20,7 @@ Rows = npt.NDArray[np.int64]
 def take_whole(
     open_table: Callable[[TableName], TableFile],
     presence: Presence,
+    stripe_rows: int,
     unit: UnitMeta,
     number: int,
     rows: Rows,
@@ -30,7 +31,7 @@ def take_whole(
     counts = _numbers(traces, "span_count")
     wanted = runs(firsts, counts)
     file = open_table("spans")
-    columns = columns_of(presence, file.schema, wanted + unit.first_span) - _KNOWN
+    columns = columns_of(presence, file.schema, wanted + unit.first_span, stripe_rows) - _KNOWN
     trace = np.repeat(np.arange(len(rows)), counts)
     spans = _with_known(_filled(file.read_rows(number, wanted, columns)), traces, trace)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import google_crc32c
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,8 +19,9 @@ from hypothesis import strategies as st
 from storage.arrays import single_chunk
 from storage.block.files import BlockFiles, MemoryFiles, StoredFiles
 from storage.block.meta import DESCRIPTION, BlockMeta
-from storage.block.presence import columns_of, find_presence
+from storage.block.presence import STRIPE_ROWS, columns_of, find_presence
 from storage.block.reader import Block
+from storage.block.schema import SPAN_COLUMNS
 from storage.block.table_file import TableFile
 from storage.block.verify import find_damage
 from storage.block.writer import EncodedBlock, Origin, write_block
@@ -175,12 +178,29 @@ def test_columns_of_a_stripe_are_known(shared: Path) -> None:
     spans = recorded_tables(shared, "small").spans
     for table in (spans, spans[13:], spans[:129], spans[:0], pa.concat_tables([spans[5:50], spans[300:]])):
         presence = find_presence(table)
-        assert presence.shape[0] == -(-table.num_rows // 128)
-        for first in range(0, table.num_rows, 128):
-            stripe = table[first : first + 128]
+        assert presence.shape[0] == -(-table.num_rows // STRIPE_ROWS)
+        for first in range(0, table.num_rows, STRIPE_ROWS):
+            stripe = table[first : first + STRIPE_ROWS]
             found = columns_of(presence, table.schema, np.array([first, first + stripe.num_rows - 1]))
             own = {name for name in table.column_names if "::" not in name and name != "rest"}
             assert found == own | {n for n in table.column_names if stripe.column(n).null_count < stripe.num_rows}
+
+
+def test_stripes_of_another_length_are_read(shared: Path) -> None:
+    encoded = encode(recorded_tables(shared, "small"), page_rows=1_000)
+    block = in_memory(encoded)
+    stripes = np.load(io.BytesIO(encoded.files[SPAN_COLUMNS]))
+    longer = np.bitwise_or.reduceat(stripes, np.arange(0, len(stripes), 128 // STRIPE_ROWS), axis=0)
+    written = io.BytesIO()
+    np.save(written, longer)
+    data = written.getvalue()
+    description = {**unseal(DESCRIPTION, encoded.meta.encode())}
+    del description["stripe_rows"]  # as the first blocks had it
+    description["files"][SPAN_COLUMNS] = {"size": len(data), "crc32c": google_crc32c.value(data)}
+    files = {**encoded.files, SPAN_COLUMNS: data}
+    early = Block.open(BlockMeta.decode(seal(description)), MemoryFiles(files))
+    for rows in ([0], [3, 40], list(range(block.meta.trace_count))):
+        assert_same(early.take_traces(rows), block.take_traces(rows))
 
 
 def test_pages_cut_otherwise_are_read_whole(shared: Path) -> None:
