@@ -21,9 +21,21 @@ UNLISTED_KEPT_NS = 24 * 3600 * 10**9
 def sweep(
     objects: ObjectStore, tenant: str, read_list: Callable[[], BlockList], now_ns: int, removed_grace_ns: int
 ) -> list[str]:
-    """Delete what crashes left and blocks that left the list `removed_grace_ns` ago; return their ids.
+    """Delete what crashes left and blocks that left the list `removed_grace_ns` ago; return their ids."""
+    unread = find_unread(objects, tenant, read_list, now_ns, removed_grace_ns)
+    for files in unread.values():
+        delete_block(objects, files)
+    if unread:
+        log.info("swept %d blocks of tenant %s that no list names", len(unread), tenant)
+    return list(unread)
 
-    Readers may use an older list for that long. Folders without `block.json` are not ours and stay.
+
+def find_unread(
+    objects: ObjectStore, tenant: str, read_list: Callable[[], BlockList], now_ns: int, removed_grace_ns: int
+) -> dict[str, Sequence[ObjectInfo]]:
+    """Return the files, by block, of what crashes left and of blocks that left the list `removed_grace_ns` ago.
+
+    Readers may use an older list for that long. Folders without `block.json` are not ours and are left out.
     """
     if not 0 <= removed_grace_ns <= REMOVED_KEPT_NS:
         msg = f"expected a grace period of at most {REMOVED_KEPT_NS} ns, got {removed_grace_ns}"
@@ -31,7 +43,7 @@ def sweep(
     folders = [name for name in objects.folders(tenant) if is_block_id(name)]
     # Read behind the listing: a block that is published in between is in this list.
     listed = read_list()
-    swept = []
+    unread: dict[str, Sequence[ObjectInfo]] = {}
     for block_id in folders:
         if block_id in listed.blocks:
             continue
@@ -39,11 +51,8 @@ def sweep(
         removed_ns = listed.removed.get(block_id)
         free_ns = _newest_ns(files) + UNLISTED_KEPT_NS if removed_ns is None else removed_ns + removed_grace_ns
         if now_ns >= free_ns and any(info.key.endswith(f"/{DESCRIPTION}") for info in files):
-            delete_block(objects, files)
-            swept.append(block_id)
-    if swept:
-        log.info("swept %d blocks of tenant %s that no list names", len(swept), tenant)
-    return swept
+            unread[block_id] = files
+    return unread
 
 
 def delete_block(objects: ObjectStore, files: Sequence[ObjectInfo]) -> None:

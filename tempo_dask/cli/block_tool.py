@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -28,7 +29,11 @@ from tempo_dask.errors import TempoDaskError
 from tempo_dask.maintenance.compaction import Compacted, compact_tenant
 from tempo_dask.maintenance.erase import find_traces, give_up_node, hide_traces, wait_until_gone
 from tempo_dask.maintenance.limits import CompactionLimits
+from tempo_dask.maintenance.retention import Deleted, delete_unread, expire, expired
+from tempo_dask.maintenance.tasks import on_threads
 from tempo_dask.notebook.store import Store
+from tempo_dask.overrides.tenants import TenantSettings
+from tempo_dask.request_limits import nanoseconds
 from tempo_dask.trace_store import open_trace_store
 
 OURS = "tempo-dask"
@@ -73,12 +78,17 @@ class BlockTool:
         may_retire: bool = False,
         limits: CompactionLimits | None = None,
         node: StoppedNode | None = None,
+        settings: TenantSettings | None = None,
     ) -> None:
-        """Use a store; `limits` say which blocks are compacted together, `node` is one that may hold more spans."""
+        """Use a store; `limits` say which blocks are compacted together, `node` is one that may hold more spans.
+
+        What `settings` say of a tenant goes before `limits`.
+        """
         self._objects = objects
         self._may_retire = may_retire
         self._limits = limits or CompactionLimits()
         self._node = node
+        self._settings = settings
         self.blocks = BlocksBesideTempo(objects, poll_s=0)
 
     @classmethod
@@ -90,11 +100,14 @@ class BlockTool:
         if settings.backend == "local" and not path.is_dir():
             msg = f"there are no blocks at {path}; say where by --data-dir or --config"
             raise ConfigError(msg)
+        tenants = TenantSettings(loaded.overrides)
+        tenants.load()
         return cls(
             open_trace_store(settings, path),
             may_retire=settings.adopt_tempo_blocks,
             limits=loaded.compactor.compaction.limits(),
             node=StoppedNode(data_dir, settings.wal.path),
+            settings=tenants,
         )
 
     def tenants(self, only: str | None) -> list[str]:
@@ -137,11 +150,29 @@ class BlockTool:
                 yield Checked(tenant, block_id, (("", why),))
 
     def compact(
-        self, tenant: str, max_time_s: float, progress: Callable[[Compacted, int], None]
+        self, tenant: str, max_time_s: float, threads: int, progress: Callable[[Compacted, int], None]
     ) -> Sequence[Compacted]:
-        """Compact a tenant's blocks until no more belong together."""
+        """Compact a tenant's blocks until no more belong together, as so many of Dask's tasks side by side."""
         limits = replace(self._limits, max_time_per_tenant_s=max_time_s)
-        return compact_tenant(self.blocks, tenant, limits, progress=progress)
+        return compact_tenant(self.blocks, tenant, limits, run=on_threads(threads), progress=progress)
+
+    def retention(self, tenant: str) -> int:
+        """Return how long a tenant's spans are kept, in nanoseconds; 0 for ever."""
+        own = self._settings and nanoseconds(self._settings.of(tenant).compaction.block_retention)
+        return own or self._limits.block_retention
+
+    def expired(self, tenant: str, retention_ns: int) -> list[Listed]:
+        """Return the blocks whose spans all arrived longer ago than that."""
+        return [_listed(tenant, record) for record in expired(self.blocks, tenant, retention_ns, time.time_ns())]
+
+    def expire(self, tenant: str, retention_ns: int) -> list[str]:
+        """Take these blocks off the list, and return their ids. Raises CommitConflict where others change them."""
+        return expire(self.blocks, tenant, retention_ns, time.time_ns())
+
+    def delete_unread(self, tenant: str, threads: int, progress: Callable[[Deleted, int], None]) -> Sequence[Deleted]:
+        """Delete the files of blocks that nobody lists or reads any more, as so many of Dask's tasks side by side."""
+        grace_ns = self._limits.compacted_block_retention
+        return delete_unread(self.blocks, tenant, grace_ns, time.time_ns(), run=on_threads(threads), progress=progress)
 
     def unconverted(self, tenant: str, only: Sequence[str]) -> list[tuple[TempoBlock, int]]:
         """Return Tempo's blocks of a tenant that are not wholly converted, each with the traces that are left."""
@@ -232,7 +263,7 @@ class BlockTool:
         yield from find_damage(self._open(tenant, block_id).block_meta, files)
 
 
-def _listed(tenant: str, record: BlockRecord, note: str) -> Listed:
+def _listed(tenant: str, record: BlockRecord, note: str = "") -> Listed:
     return Listed(
         tenant=tenant,
         id=record["id"],

@@ -1,4 +1,4 @@
-"""`tempo-dask blocks`: look at stored blocks, check, compact, erase them, and convert Tempo's."""
+"""`tempo-dask blocks`: look at stored blocks, check, compact, expire, erase them, and convert Tempo's."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from storage.columns import ColumnMeta
     from tempo_dask.cli.block_tool import BlockTool, Listed
     from tempo_dask.maintenance.compaction import Compacted
+    from tempo_dask.maintenance.retention import Deleted
 
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
-    help="""Look at stored blocks, check, compact, convert them, and erase traces.
+    help="""Look at stored blocks, check, compact, expire, convert them, and erase traces.
 
 Works on the store itself: no server has to run, and one may. Say where the store is by `--data-dir` (as for
 `serve`), or by `--config` with the file that the server has.""",
@@ -40,6 +41,7 @@ ConfigFile = Annotated[
 DataDir = Annotated[Path, typer.Option(metavar="DIR", help="The server's folder; blocks lie below it.")]
 Tenant = Annotated[str | None, typer.Option(metavar="NAME", help="One tenant only. Default: all.")]
 BlockIds = Annotated[list[str] | None, typer.Argument(metavar="[BLOCK]...", help="Ids of blocks. Default: all.")]
+Threads = Annotated[int, typer.Option(min=1, metavar="N", help="How many blocks are worked on side by side.")]
 DATA = Path("data")
 
 _LIST_EPILOG = """**Examples**
@@ -116,6 +118,7 @@ def compact(
     data_dir: DataDir = DATA,
     tenant: Tenant = None,
     max_time: Annotated[float, typer.Option(metavar="SECONDS", help="Begin nothing new after so long.")] = 3600.0,
+    threads: Threads = 1,
 ) -> None:
     """Make larger blocks of small ones, as the server does in the background. Tempo's blocks are left alone."""
     made = failed = 0
@@ -126,7 +129,7 @@ def compact(
             def show(_: Compacted, planned: int, bar: int = bar) -> None:
                 progress.update(bar, total=planned, advance=1)  # type: ignore[arg-type]  # a TaskID is an int
 
-            results = tool.compact(name, max_time, show)
+            results = tool.compact(name, max_time, threads, show)
             progress.update(bar, total=len(results), completed=len(results))
             for result in results:
                 typer.echo(_told(name, result))
@@ -135,6 +138,72 @@ def compact(
     typer.echo(f"{made} blocks made")
     if failed:
         raise typer.Exit(1)
+
+
+_EXPIRE_EPILOG = """**Examples**
+
+`tempo-dask blocks expire --config tempo.yaml` says which blocks are older than `compactor.compaction.block_retention`
+
+`tempo-dask blocks expire --older-than 720h --yes` keeps thirty days
+"""
+
+
+@app.command(epilog=_EXPIRE_EPILOG)
+def expire(
+    config_file: ConfigFile = None,
+    data_dir: DataDir = DATA,
+    tenant: Tenant = None,
+    older_than: Annotated[
+        str, typer.Option(metavar="DURATION", help="Default: the retention of the configuration, of each tenant.")
+    ] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do it. Without this nothing is changed.")] = False,
+    threads: Threads = 4,
+) -> None:
+    """Take blocks off the list whose spans all arrived too long ago, as the server does in the background.
+
+    What counts is when spans arrived, never their own times. No query that begins now reads these blocks. Their files
+    stay for `compacted_block_retention`, an hour, since queries that run may read them: then the server deletes them,
+    or this command when it is called again. Without `--yes`, say only which blocks are too old.
+    """
+    with _tool(config_file, data_dir) as tool, _progress() as progress:
+        kept_ns = _nanoseconds(older_than) if older_than else None
+        for name in tool.tenants(tenant):
+            retention_ns = tool.retention(name) if kept_ns is None else kept_ns
+            for listed in tool.expired(name, retention_ns):
+                typer.echo(f"{name}/{listed.id}: {listed.spans:,} spans, {_size(listed.size_bytes)}")
+            if yes:
+                _expire(tool, name, retention_ns, threads, progress)
+    if not yes:
+        typer.echo("dry run: --yes takes these off the list")
+
+
+def _expire(tool: BlockTool, tenant: str, retention_ns: int, threads: int, progress: Progress) -> None:
+    """Expire the blocks of a tenant and delete what may go. Status 1 where some of it stays."""
+    taken_off = tool.expire(tenant, retention_ns)
+    bar = progress.add_task(f"deleting files of {tenant}", total=None)
+
+    def show(_: Deleted, planned: int) -> None:
+        progress.update(bar, total=planned, advance=1)
+
+    results = tool.delete_unread(tenant, threads, show)
+    failed = [result for result in results if result.error is not None]
+    for result in failed:
+        typer.echo(f"{tenant}/{result.block_id}: its files could not be deleted: {result.error}", err=True)
+    typer.echo(f"{tenant}: {len(taken_off)} blocks expired, files of {len(results) - len(failed)} deleted")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _nanoseconds(duration: str) -> int:
+    """Return a duration as Go writes it, `1h30m`, in nanoseconds."""
+    parse = importlib.import_module("tempo_dask.config.section").parse_duration
+    try:
+        parsed = parse(duration)
+    except ValueError as error:
+        _fail(str(error))
+    if not isinstance(parsed, timedelta) or parsed <= timedelta(0):
+        _fail(f"expected a duration above 0, found {duration!r}")
+    return parsed // timedelta(microseconds=1) * 1000
 
 
 _CONVERT_EPILOG = """**Examples**
@@ -270,8 +339,10 @@ def _console() -> Console:
 
 
 def _progress(unit: str = "blocks") -> Progress:
+    """Return a bar for the terminal; where there is none, nothing is shown."""
+    console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit))
-    return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+    return Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal)
 
 
 def _table(found: list[Listed]) -> Table:

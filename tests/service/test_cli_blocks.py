@@ -156,15 +156,64 @@ def test_compact_as_configured(tmp_path: Path) -> None:
     """The limits are those of the server's file: here no two traces may be in one block."""
     for seq, span in enumerate(SENT[:3], 1):
         publish(tmp_path, [span], seq)
-    configuration = tmp_path / "tempo.yaml"
-    configuration.write_text(
-        f"storage: {{trace: {{local: {{path: {tmp_path / 'blocks'}}}}}}}\n"
-        "compactor: {compaction: {max_compaction_objects: 1}}\n"
-    )
+    configuration = configured(tmp_path, "{max_compaction_objects: 1}")
     result = CliRunner().invoke(app, ["blocks", "compact", "--config", str(configuration)])
     assert result.exit_code == 0, result.output
     assert result.output.splitlines()[-1] == "0 blocks made"
     assert len(listed(tmp_path)) == 3
+
+
+def test_expire(tmp_path: Path) -> None:
+    """A dry run first; then what arrived in 1970 leaves the list, and its files when nobody reads them any more."""
+    for seq, span in enumerate(SENT[:3], 1):
+        publish(tmp_path, [span], seq)
+    folders = {str(each["id"]) for each in listed(tmp_path)}
+    dry = run(tmp_path, "expire")
+    assert dry.exit_code == 0, dry.output
+    assert {line.partition(":")[0] for line in dry.output.splitlines()[:-1]} == {f"{TENANT}/{each}" for each in folders}
+    assert dry.output.splitlines()[-1] == "dry run: --yes takes these off the list"
+    assert len(listed(tmp_path)) == 3
+    kept = run(tmp_path, "expire", "--older-than", "1000000h", "--yes")
+    assert kept.output.splitlines() == [f"{TENANT}: 0 blocks expired, files of 0 deleted"]
+    done = run(tmp_path, "expire", "--yes")
+    assert done.output.splitlines()[-1] == f"{TENANT}: 3 blocks expired, files of 0 deleted", done.output
+    assert not listed(tmp_path)
+    assert all((tmp_path / "blocks" / TENANT / each).is_dir() for each in folders)
+    at_once = configured(tmp_path, "{compacted_block_retention: 0s}")
+    again = CliRunner().invoke(app, ["blocks", "expire", "--config", str(at_once), "--yes"])
+    assert again.output.splitlines() == [f"{TENANT}: 0 blocks expired, files of 3 deleted"], again.output
+    assert not any((tmp_path / "blocks" / TENANT / each).is_dir() for each in folders)
+
+
+def test_a_tenants_own_retention_expires(tmp_path: Path) -> None:
+    """Here for ever but for one tenant, of which nothing is kept."""
+    publish(tmp_path, SENT[:1], 1)
+    forever = configured(tmp_path, "{block_retention: 0s}")
+    result = CliRunner().invoke(app, ["blocks", "expire", "--config", str(forever), "--yes"])
+    assert result.output.splitlines() == [f"{TENANT}: 0 blocks expired, files of 0 deleted"], result.output
+    own = tmp_path / "tenants.yaml"
+    own.write_text(f"overrides: {{{TENANT}: {{compaction: {{block_retention: 1h}}}}}}\n")
+    forever.write_text(forever.read_text() + f"overrides: {{per_tenant_override_config: {own}}}\n")
+    result = CliRunner().invoke(app, ["blocks", "expire", "--config", str(forever), "--yes"])
+    assert result.output.splitlines()[-1] == f"{TENANT}: 1 blocks expired, files of 0 deleted", result.output
+
+
+@pytest.mark.parametrize("duration", ["soon", "0s", "-1h"])
+def test_expire_refuses_what_is_no_time(tmp_path: Path, duration: str) -> None:
+    publish(tmp_path, SENT[:1], 1)
+    result = run(tmp_path, "expire", "--older-than", duration, "--yes")
+    assert result.exit_code == 1
+    assert "expected a duration" in result.output
+    assert len(listed(tmp_path)) == 1
+
+
+def configured(tmp_path: Path, compaction: str) -> Path:
+    """Return a configuration with settings of compaction."""
+    configuration = tmp_path / "tempo.yaml"
+    configuration.write_text(
+        f"storage: {{trace: {{local: {{path: {tmp_path / 'blocks'}}}}}}}\ncompactor: {{compaction: {compaction}}}\n"
+    )
+    return configuration
 
 
 def erase(data_dir: Path, *arguments: str) -> Result:
@@ -245,7 +294,7 @@ def test_nothing_to_look_at(tmp_path: Path) -> None:
     assert not (tmp_path / "nowhere").exists()
 
 
-@pytest.mark.parametrize("command", ["list", "inspect", "verify", "compact", "convert", "erase"])
+@pytest.mark.parametrize("command", ["list", "inspect", "verify", "compact", "expire", "convert", "erase"])
 def test_help_teaches(command: str) -> None:
     result = CliRunner().invoke(app, ["blocks", command, "--help"])
     assert result.exit_code == 0
