@@ -30,7 +30,8 @@ from tempo_dask.cluster.opening import Cluster, open_cluster
 from tempo_dask.engine.local import LocalExecutor
 from tempo_dask.engine.requests import SearchRequest, Window
 from tempo_dask.engine.search import PlannedSearch
-from tempo_dask.physical.column_cache import DEFAULT_BYTES
+from tempo_dask.memory import keep_freed_memory
+from tempo_dask.physical.column_cache import DEFAULT_BYTES, PROCESS_CACHE
 from tempo_dask.physical.search import display_work
 from tempo_dask.physical.units import Shard
 
@@ -44,9 +45,12 @@ _LOOPBACK = ("--host", "127.0.0.1", "--no-dashboard")
 
 
 def main(spans: int = SPANS) -> Rows:
-    """Compare one process, one worker, two workers, and one with two threads."""
+    """Compare one thread with two, one process, one worker, two workers, and one with two threads."""
+    keep_freed_memory()
     block = made_up(spans)
     rows: Rows = [("load average of the machine", os.getloadavg()[0], "")]
+    for name, cache_bytes in (("cold", 0), ("warm", DEFAULT_BYTES)):
+        rows.extend(_threads(block, name, cache_bytes))
     with running(1, 1, DEFAULT_BYTES) as cluster:
         rows.extend(_small(block, cluster))
     for name, cache_bytes in (("cold", 0), ("warm", DEFAULT_BYTES)):
@@ -54,7 +58,26 @@ def main(spans: int = SPANS) -> Rows:
         for scan, seconds in one.items():
             rows.append((f"{name} scan, {scan}, one worker", seconds * 1e3, "ms"))
             rows.append((f"{name} scan, {scan}, two workers faster by", seconds / two[scan], "x"))
-            rows.append((f"{name} scan, {scan}, two threads faster by", seconds / threads[scan], "x"))
+            rows.append((f"{name} scan, {scan}, two threads of a worker faster by", seconds / threads[scan], "x"))
+    return rows
+
+
+def _threads(block: Block, name: str, cache_bytes: int) -> Rows:
+    """Compare one and two threads of this process in turn."""
+    one, two = executors = LocalExecutor(1), LocalExecutor(2)
+    rows: Rows = []
+    PROCESS_CACHE.resize(cache_bytes)
+    for shape in SHAPES:
+        if shape.name in SCANS:
+            asked = PlannedSearch.planned(SearchRequest("bench", shape.query, EVER), (Shard(block),))
+            runs = [partial(each.run_now, replace(asked.work, is_complete=None)) for each in executors]
+            seconds = [[_seconds(run) for run in runs] for _ in range(1 + LARGE_RUNS)][1:]
+            alone, both = (median(column) for column in zip(*seconds, strict=True))
+            rows.append((f"{name} scan, {shape.name}, one thread of a process", alone * 1e3, "ms"))
+            rows.append((f"{name} scan, {shape.name}, two threads faster by", alone / both, "x"))
+    PROCESS_CACHE.resize(DEFAULT_BYTES)
+    one.close()
+    two.close()
     return rows
 
 
