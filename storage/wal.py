@@ -79,6 +79,8 @@ class Wal:
             file.truncate(self._segments[-1].size_bytes)
             # Also what a killed process wrote without syncing: replay is about to show it to readers.
             file.sync()
+            # And its name: who made it may have been killed before that was durable.
+            self._files.sync_folder(self._folder)
         except OSError:
             file.close()
             raise
