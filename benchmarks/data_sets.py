@@ -18,8 +18,9 @@ import pyarrow.compute as pc
 from storage.arrays import single_chunk
 from storage.block.files import StoredFiles
 from storage.block.meta import DESCRIPTION, FORMAT_VERSION, BlockMeta
+from storage.block.presence import STRIPE_ROWS
 from storage.block.reader import Block
-from storage.block.writer import UNIT_SPANS, Origin, write_block
+from storage.block.writer import ROW_GROUP_SPANS, Origin, write_block
 from storage.columns import SpanTables
 from storage.local_objects import LocalStore
 from storage.merge import merge
@@ -57,7 +58,7 @@ def folder_of(block: Block) -> Path:
 
 def _kept(name: str, make: Callable[[], Iterable[SpanTables]]) -> Block:
     """Return the block of this name, written where it is not there; its description is written last."""
-    store, name = LocalStore(KEPT), f"{name}-v{FORMAT_VERSION}-{UNIT_SPANS}"
+    store, name = LocalStore(KEPT), f"{name}-v{FORMAT_VERSION}-{ROW_GROUP_SPANS}-{STRIPE_ROWS}"
     if not (KEPT / name / DESCRIPTION).exists():
         encoded = write_block(merge(list(make())), Origin(name, "bench"))
         for file in sorted(encoded.files, key=DESCRIPTION.__eq__):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from storage.block.presence import STRIPE_ROWS
+from storage.block.row_groups import join_row_groups
 from storage.columns import ColumnMeta, SourceMeta, TableName, UnitMeta
 from storage.errors import DamagedBlock
 from storage.sealed_json import DamagedDocument, seal, unseal
@@ -33,7 +34,8 @@ class BlockMeta:
 
     `arrived_ns` are the arrivals of the first and the last request in it. `node`, `first_seq` and `last_seq` say
     which range of whose write-ahead log was flushed into it (an empty node: none, as after a compaction). All columns
-    have `page_rows` rows in a page; `stripe_rows` spans are a stripe of `span_columns.npy`.
+    have `page_rows` rows in a page; `stripe_rows` spans are a stripe of `span_columns.npy`. The source's units are runs
+    of `row_groups` of at most `unit_spans` spans.
     """
 
     source: SourceMeta
@@ -45,6 +47,8 @@ class BlockMeta:
     files: Mapping[str, FileMeta]
     page_rows: int
     stripe_rows: int = STRIPE_ROWS
+    row_groups: tuple[UnitMeta, ...] = ()
+    unit_spans: int = 0
     format_version: str = FORMAT_VERSION
 
     @property
@@ -77,7 +81,8 @@ class BlockMeta:
                 "rows": dict(self.rows),
                 "page_rows": self.page_rows,
                 "stripe_rows": self.stripe_rows,
-                "units": [_fields(unit) for unit in source.units],
+                "unit_spans": self.unit_spans,
+                "units": [_fields(row_group) for row_group in self.row_groups],
                 "rest": {
                     table: None if keys is None else sorted(keys) for table, keys in sorted(source.rest_keys.items())
                 },
@@ -102,6 +107,8 @@ def _meta(document: Mapping[str, Any]) -> BlockMeta:
         msg = f"its format is {version}, this software reads {FORMAT_VERSION}"
         raise ValueError(msg)
     rows = document["rows"]
+    row_groups = tuple(UnitMeta(**row_group) for row_group in document["units"])
+    unit_spans = document.get("unit_spans", 0)
     source = SourceMeta(
         id=document["id"],
         tenant=document["tenant"],
@@ -109,7 +116,7 @@ def _meta(document: Mapping[str, Any]) -> BlockMeta:
         trace_count=rows["traces"],
         start_ns=document["start_ns"],
         end_ns=document["end_ns"],
-        units=tuple(UnitMeta(**unit) for unit in document["units"]),
+        units=join_row_groups(row_groups, unit_spans),
         columns=_Columns(document["columns"]),
         rest_keys={table: None if keys is None else frozenset(keys) for table, keys in document["rest"].items()},
     )
@@ -124,6 +131,8 @@ def _meta(document: Mapping[str, Any]) -> BlockMeta:
         files={name: FileMeta(**file) for name, file in document["files"].items()},
         page_rows=document["page_rows"],
         stripe_rows=document.get("stripe_rows", _FIRST_STRIPE_ROWS),
+        row_groups=row_groups,
+        unit_spans=unit_spans,
         format_version=version,
     )
 

@@ -1,8 +1,8 @@
 """A block written part by part: what memory holds is one part, and not the files, which lie in the temporary folder.
 
-Parts are sorted tables that follow each other, each a unit of the block. What a part counts from its own first row is
-counted on from the rows before it; its resources and scopes are numbered as the block numbers them, which is in order
-of first use.
+Parts are sorted tables that follow each other, each a row group of the block. What a part counts from its own first
+row is counted on from the rows before it; its resources and scopes are numbered as the block numbers them, which is in
+order of first use.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pyarrow as pa
 from storage.arrays import single_chunk, values
 from storage.block.presence import Presence, find_presence, join_presence
 from storage.block.schema import choose_encodings, parquet_name
-from storage.block.writer import PAGE_ROWS, EncodedBlock, Origin, TableWriter, seal_block
+from storage.block.writer import PAGE_ROWS, UNIT_SPANS, EncodedBlock, Origin, TableWriter, seal_block
 from storage.columns import (
     ARROW_TYPES,
     NESTED_FIELDS,
@@ -35,7 +35,7 @@ from storage.errors import BadColumns
 from storage.pick import FIELDS
 from storage.unite import distinct_rows
 
-#: Tables with a row group for each unit.
+#: Tables with a row group for each part.
 _BY_UNIT: tuple[TableName, ...] = ("spans", "events", "links")
 _WHOLE: tuple[TableName, ...] = ("resources", "scopes")
 
@@ -46,14 +46,15 @@ def write_parts(
     has_rest: frozenset[TableName],
     origin: Origin,
     *,
+    unit_spans: int = UNIT_SPANS,
     page_rows: int = PAGE_ROWS,
 ) -> EncodedBlock:
-    """Encode sorted tables, one after another, as a block with a unit for each.
+    """Encode sorted tables, one after another, as a block with a row group for each.
 
     `columns` has every attribute column that a part may have, with what is known of it beforehand, and `has_rest` the
     tables that may have a `rest`. Encodings are chosen by this and by the first part.
     """
-    block = _BlockInParts(columns, has_rest, page_rows)
+    block = _BlockInParts(columns, has_rest, unit_spans, page_rows)
     for part in parts:
         block.add(part)
     return block.finish(origin)
@@ -62,22 +63,26 @@ def write_parts(
 class _BlockInParts:
     """A block in the making."""
 
-    def __init__(self, columns: Mapping[str, ColumnMeta], has_rest: frozenset[TableName], page_rows: int) -> None:
+    def __init__(
+        self, columns: Mapping[str, ColumnMeta], has_rest: frozenset[TableName], unit_spans: int, page_rows: int
+    ) -> None:
         self._known = columns
+        self._unit_spans = unit_spans
         self._page_rows = page_rows
         self._schemas = {name: _schema(name, columns, name in has_rest) for name in _BY_UNIT}
         self._schemas["traces"] = pa.schema(TRACE_FIELDS)
         self._writers: dict[TableName, TableWriter] = {}
         self._whole: dict[TableName, pa.Table] = {}
-        self._units: list[UnitMeta] = []
+        self._row_groups: list[UnitMeta] = []
         self._trace_ids: list[pa.Array] = []
         self._presence: list[tuple[int, Presence]] = []
         self._columns: dict[str, ColumnMeta] = {}
         self._rest: dict[TableName, frozenset[str] | None] = {}
 
     def add(self, part: SpanTables) -> None:
-        """Write a part as the next unit."""
-        first_span, first_trace = (self._units[-1].stop_span, self._units[-1].stop_trace) if self._units else (0, 0)
+        """Write a part as the next row group."""
+        last = self._row_groups[-1] if self._row_groups else None
+        first_span, first_trace = (last.stop_span, last.stop_trace) if last is not None else (0, 0)
         self._columns = join_columns([self._columns, describe_columns(part, _BY_UNIT)])
         self._rest = join_rest([self._rest, describe_rest(part, _BY_UNIT)])
         traces = part.table("traces")
@@ -96,7 +101,7 @@ class _BlockInParts:
             if name == "spans":
                 self._presence.append((first_span, find_presence(complete, first_span)))
         self._trace_ids.append(single_chunk(traces.column("trace_id")))
-        self._units.append(_unit(traces, part.spans.num_rows, first_span, first_trace))
+        self._row_groups.append(_row_group(traces, part.spans.num_rows, first_span, first_trace))
 
     def finish(self, origin: Origin) -> EncodedBlock:
         """Write what all parts share, and describe the block."""
@@ -110,17 +115,17 @@ class _BlockInParts:
         source = SourceMeta(
             id=origin.id,
             tenant=origin.tenant,
-            span_count=self._units[-1].stop_span,
-            trace_count=self._units[-1].stop_trace,
-            start_ns=min(unit.start_ns for unit in self._units),
-            end_ns=max(unit.end_ns for unit in self._units),
-            units=tuple(self._units),
+            span_count=self._row_groups[-1].stop_span,
+            trace_count=self._row_groups[-1].stop_trace,
+            start_ns=min(each.start_ns for each in self._row_groups),
+            end_ns=max(each.end_ns for each in self._row_groups),
+            units=tuple(self._row_groups),
             columns=columns,
             rest_keys=join_rest([self._rest, describe_rest(whole, _WHOLE)]),
         )
         files = {parquet_name(name): writer.finish() for name, writer in self._writers.items()}
         ids = pa.concat_arrays(self._trace_ids)
-        return seal_block(files, ids, join_presence(self._presence), source, origin, self._page_rows)
+        return seal_block(files, ids, join_presence(self._presence), source, origin, self._unit_spans, self._page_rows)
 
     def _writer(self, name: TableName, first: pa.Table) -> TableWriter:
         """Return the writer of a table; its encodings are chosen when its first rows are here."""
@@ -175,7 +180,7 @@ def _replace(table: pa.Table, column: str, numbers: npt.NDArray[np.integer]) -> 
     return table.set_column(at, table.schema.field(at), pa.array(numbers.astype(np.uint32)))
 
 
-def _unit(traces: pa.Table, spans: int, first_span: int, first_trace: int) -> UnitMeta:
+def _row_group(traces: pa.Table, spans: int, first_span: int, first_trace: int) -> UnitMeta:
     return UnitMeta(
         first_span=first_span,
         stop_span=first_span + spans,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from storage.block.array_file import read_array
 from storage.block.files import BlockFiles
 from storage.block.listed import Listed, ListedMeta, described
 from storage.block.meta import BlockMeta
+from storage.block.row_groups import numbers_by_unit
 from storage.block.schema import SPAN_COLUMNS, TRACE_IDS, TRACE_ROWS, parquet_name
 from storage.block.table_file import TableFile
 from storage.block.whole_traces import take_whole
@@ -95,13 +96,14 @@ class Block(ScanSource):
 
     def take_traces(self, rows: Sequence[int] | npt.NDArray[np.int64]) -> SpanTables:
         """Return every column of the given traces, sorted, reading only the row groups that hold them."""
-        stops = [unit.stop_trace for unit in self.meta.units]
+        meta = self.block_meta
+        stops = [row_group.stop_trace for row_group in meta.row_groups]
         wanted = np.sort(np.asarray(rows, np.int64))
-        units, firsts = np.unique(np.searchsorted(stops, wanted, side="right"), return_index=True)
-        presence, stripe_rows = self._array(SPAN_COLUMNS), self.block_meta.stripe_rows
+        numbers, firsts = np.unique(np.searchsorted(stops, wanted, side="right"), return_index=True)
+        presence = self._array(SPAN_COLUMNS)
         parts = [
-            take_whole(self._table, presence, stripe_rows, self.meta.units[unit], int(unit), of_unit)
-            for unit, of_unit in zip(units, np.split(wanted, firsts)[1:], strict=True)
+            take_whole(self._table, presence, meta.stripe_rows, meta.row_groups[number], int(number), of_row_group)
+            for number, of_row_group in zip(numbers, np.split(wanted, firsts)[1:], strict=True)
         ]
         return parts[0] if len(parts) == 1 else merge(parts)
 
@@ -112,11 +114,11 @@ class Block(ScanSource):
     def _column(self, table: TableName, name: str, unit: int) -> pa.Array | None:
         """Return one column of one unit, or None where the block has no such column."""
         file = self._table(table)
-        row_group = 0 if table in {"resources", "scopes"} else unit
+        row_groups = range(1) if table in {"resources", "scopes"} else self._row_groups[unit]
         field = SERVICE_COLUMNS.get(name) if table == "traces" else None
         if field is not None:
-            return services_column(single_chunk(file.read_column("services", row_group)), field)
-        return single_chunk(file.read_column(name, row_group)) if name in file else None
+            return services_column(single_chunk(file.read_column("services", row_groups)), field)
+        return single_chunk(file.read_column(name, row_groups)) if name in file else None
 
     def _table(self, table: TableName) -> TableFile:
         """Return a file, opened once."""
@@ -139,6 +141,11 @@ class Block(ScanSource):
                     array = self._arrays[name] = read_array(self._files, name, self.block_meta.files[name])
         return array
 
+    @cached_property
+    def _row_groups(self) -> Sequence[range]:
+        """Which row groups each unit is made of."""
+        return numbers_by_unit(self.block_meta.row_groups, self.block_meta.unit_spans)
+
     @property
     def _index(self) -> TraceIndex:
         return TraceIndex(self._array(TRACE_IDS), self._array(TRACE_ROWS))
@@ -148,7 +155,7 @@ class Block(ScanSource):
 _NUMBERS = itertools.count()
 
 #: What `rest` holds in the units that were read last, by number of the block, table and unit: an array or None.
-_RESTS: Remembered[tuple[int, TableName, int], Any] = Remembered(32 << 20, lambda rest: getattr(rest, "nbytes", 64))
+_RESTS: Remembered[tuple[int, TableName, int], Any] = Remembered(64 << 20, lambda rest: getattr(rest, "nbytes", 64))
 
 #: Blocks that came from other processes, by tenant and id, so that their footers are read once.
 _ARRIVED: Remembered[tuple[str, str], Block] = Remembered(1_000)

@@ -123,13 +123,13 @@ class TableFile:
     def __contains__(self, column: str) -> bool:
         return column in self._footer.leaves
 
-    def read_column(self, column: str, row_group: int) -> pa.ChunkedArray:
-        """Return one column of one row group. Raises DamagedBlock, KeyError where there is no such column."""
-        return self._read(row_group, [column]).column(0)
+    def read_column(self, column: str, row_groups: range) -> pa.ChunkedArray:
+        """Return one column of some row groups. Raises DamagedBlock, KeyError where there is no such column."""
+        return self._read(row_groups, [column]).column(0)
 
     def read_row_group(self, row_group: int) -> pa.Table:
         """Return all columns of one row group. Raises DamagedBlock."""
-        return self._read(row_group, self.schema.names)
+        return self._read(range(row_group, row_group + 1), self.schema.names)
 
     def read_shared(self) -> SharedRows:
         """Return all rows of a file of one row group, which are kept while they are few. Raises DamagedBlock."""
@@ -140,11 +140,11 @@ class TableFile:
             self._kept = rows
         return rows
 
-    def _read(self, row_group: int, columns: Sequence[str]) -> pa.Table:
+    def _read(self, row_groups: range, columns: Sequence[str]) -> pa.Table:
         numbers = [leaf.number for column in columns for leaf in self._footer.leaves[column]]
         reader = self._arrow.reader
         with damage_told(self._name):
-            return reader.read_row_group(row_group, column_indices=numbers, use_threads=False)
+            return reader.read_row_groups(list(row_groups), column_indices=numbers, use_threads=False)
 
     def read_rows(self, row_group: int, rows: Rows, columns: Collection[str] | None = None) -> pa.Table:
         """Return rows (strictly ascending) of a row group: the given columns, or all, in the file's order.
@@ -162,7 +162,7 @@ class TableFile:
                 return pa.Table.from_arrays(picked, schema=schema)
             except UnknownEncodingError:
                 pass  # as a later version of the format may have
-        table = self._read(row_group, schema.names)
+        table = self._read(range(row_group, row_group + 1), schema.names)
         if rows[-1] >= table.num_rows:
             msg = f"{self._name} has {table.num_rows} rows in row group {row_group}, expected more than {rows[-1]}"
             raise DamagedBlock(msg)
@@ -176,7 +176,7 @@ class TableFile:
         """
         heads = self._heads.get((column, row_group))
         if heads is None:
-            whole = values(single_chunk(self.read_column(column, row_group)), np.uint32)
+            whole = values(single_chunk(self.read_column(column, range(row_group, row_group + 1))), np.uint32)
             heads = self._heads[column, row_group] = whole[:: self._page_rows].copy()
         low = max(int(np.searchsorted(heads, numbers[0])) - 1, 0) * self._page_rows
         high = min(int(np.searchsorted(heads, numbers[-1])) * self._page_rows, self.count(row_group))

@@ -6,7 +6,7 @@ import io
 import mmap
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import google_crc32c
@@ -18,14 +18,15 @@ import pyarrow.parquet as pq
 from storage.arrays import single_chunk
 from storage.block.meta import DESCRIPTION, BlockMeta, FileMeta
 from storage.block.presence import Presence, find_presence
+from storage.block.row_groups import join_row_groups
 from storage.block.schema import SPAN_COLUMNS, TABLES, TRACE_IDS, TRACE_ROWS, Encodings, choose_encodings, parquet_name
 from storage.columns import SourceMeta, SpanTables, TableName, UnitMeta
 from storage.describe import describe_source
 from storage.take import take_array
 from storage.trace_index import TraceIndex
 
-#: Spans in a unit, which is a row group; FORMAT.md says what larger and smaller ones cost.
-UNIT_SPANS = 524_288
+#: Spans in a row group, and in a unit, which is a run of them; FORMAT.md says what larger and smaller ones cost.
+ROW_GROUP_SPANS, UNIT_SPANS = 131_072, 524_288
 #: Rows in a page, the same in all columns, so that a run of rows is a run of pages.
 PAGE_ROWS = 16_384
 #: A dictionary beyond this size is given up for plain values.
@@ -59,13 +60,20 @@ class EncodedBlock:
 
 
 def write_block(
-    tables: SpanTables, origin: Origin, *, unit_spans: int = UNIT_SPANS, page_rows: int = PAGE_ROWS
+    tables: SpanTables,
+    origin: Origin,
+    *,
+    unit_spans: int = UNIT_SPANS,
+    row_group_spans: int = ROW_GROUP_SPANS,
+    page_rows: int = PAGE_ROWS,
 ) -> EncodedBlock:
     """Encode sorted tables as a block.
 
-    Row groups end with a trace, after at most `unit_spans` spans or one longer trace; pages after `page_rows` rows.
+    Row groups end with a trace, after at most `row_group_spans` spans (nor are they longer than a unit) or one longer
+    trace; pages end after `page_rows` rows.
     """
-    source = describe_source(tables, id=origin.id, tenant=origin.tenant, unit_spans=unit_spans)
+    row_group_spans = min(row_group_spans, unit_spans)
+    source = describe_source(tables, id=origin.id, tenant=origin.tenant, unit_spans=row_group_spans)
     files: dict[str, bytes | pa.Buffer] = {}
     for name in TABLES:
         table = tables.table(name)
@@ -74,7 +82,7 @@ def write_block(
             file.add(_rows(table, start, stop))
         files[parquet_name(name)] = file.finish()
     trace_ids = single_chunk(tables.table("traces").column("trace_id"))
-    return seal_block(files, trace_ids, find_presence(tables.spans), source, origin, page_rows)
+    return seal_block(files, trace_ids, find_presence(tables.spans), source, origin, unit_spans, page_rows)
 
 
 def seal_block(
@@ -83,14 +91,20 @@ def seal_block(
     presence: Presence,
     source: SourceMeta,
     origin: Origin,
+    unit_spans: int,
     page_rows: int,
 ) -> EncodedBlock:
-    """Return the block whose tables are encoded, with its arrays and its description."""
+    """Return the block whose tables are encoded, with its arrays and its description.
+
+    The units of `source` are the row groups.
+    """
     index = TraceIndex.of(trace_ids)
     arrays = {TRACE_IDS: _npy(index.ids), TRACE_ROWS: _npy(index.rows), SPAN_COLUMNS: _npy(presence)}
     all_files = {**files, **arrays}
     meta = BlockMeta(
-        source=source,
+        source=replace(source, units=join_row_groups(source.units, unit_spans)),
+        row_groups=source.units,
+        unit_spans=unit_spans,
         node=origin.node,
         first_seq=origin.first_seq,
         last_seq=origin.last_seq,

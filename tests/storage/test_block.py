@@ -73,6 +73,33 @@ def test_reads_what_was_written(sent: list[Span], unit_spans: int, page_rows: in
         assert_same(block.take_traces([row]), chunk.take_traces([row]))
 
 
+@QUICK
+@given(st.lists(spans, max_size=12), st.integers(1, 4), st.integers(1, 12), st.integers(1, 3))
+def test_a_unit_is_read_of_several_row_groups(
+    sent: list[Span], row_group_spans: int, unit_spans: int, page_rows: int
+) -> None:
+    tables = merge([tables_of(sent)])
+    origin = replace(ORIGIN, id=f"b{next(_NUMBERS)}")
+    encoded = write_block(tables, origin, row_group_spans=row_group_spans, unit_spans=unit_spans, page_rows=page_rows)
+    block = in_memory(encoded)
+    assert BlockMeta.decode(encoded.meta.encode()) == encoded.meta
+    whole = [unit for unit in block.meta.units if unit.stop_trace - unit.first_trace > 1]
+    assert all(unit.stop_span - unit.first_span <= unit_spans for unit in whole)
+    assert len(encoded.meta.row_groups) >= len(block.meta.units)
+    assert_reads(block, tables)
+    assert_described(block, tables)
+    assert_same(block.take_traces(range(block.meta.trace_count)), tables)
+
+
+def test_recorded_row_groups_are_read_as_one_unit(shared: Path, tmp_path: Path) -> None:
+    tables = recorded_tables(shared, "essvt")
+    block = on_disk(write_block(tables, ORIGIN, row_group_spans=500), tmp_path)
+    assert len(block.block_meta.row_groups) > 2
+    assert len(block.meta.units) == 1
+    assert_reads(block, tables)
+    assert_finds(block, tables)
+
+
 @pytest.mark.parametrize("name", ["small", "essvt"])
 def test_recorded_traces_from_local_files(shared: Path, tmp_path: Path, name: str) -> None:
     tables = recorded_tables(shared, name)
