@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future
 from types import SimpleNamespace
@@ -27,12 +28,21 @@ class InlinePool(Executor):
 
 
 class InlineLoop(asyncio.BaseEventLoop):
-    """An event loop without sockets and threads; who waits gives the turn away."""
+    """An event loop without sockets and threads; who waits gives the turn away, who awaits may lose it."""
 
-    def __init__(self, monotonic: Callable[[], float], wait: Callable[[float | None], None]) -> None:
+    def __init__(
+        self, monotonic: Callable[[], float], wait: Callable[[float | None], None], pause: Callable[[], None]
+    ) -> None:
         super().__init__()
         self._monotonic = monotonic
-        self._selector = SimpleNamespace(select=lambda timeout: None if timeout == 0 else wait(timeout))
+        self._selector = SimpleNamespace(select=lambda timeout: pause() if timeout == 0 else wait(timeout))
+
+    def abandon(self) -> None:
+        """Forget what was not done when the machine went off; nothing of it goes on."""
+        for task in asyncio.all_tasks(self):
+            task._log_destroy_pending = False
+            with contextlib.suppress(BaseException):  # also what it would have done at its end
+                task.get_coro().close()
 
     def time(self) -> float:
         return self._monotonic()

@@ -31,6 +31,10 @@ WAYS = ("columns", "search", "metrics", "id")
 TRACES_ASKED = 2
 #: How often a start is followed by a question to the engine, a request repeated.
 ASKED_AT_START, SENT_AGAIN = 0.3, 0.15
+#: Pauses between the look at the list and the reading of what it lists.
+READER_DAWDLES = (0, 0, 0, 60)
+#: Blocks made in peace before a life, so that compaction and sweeping come early in some.
+BLOCKS_BEFORE = (0, 0, 0, 0, 0, 3)
 #: How often a machine crashes twice.
 TWO_LIVES = 0.25
 SURVIVED = (StorageError, OSError, Unavailable, ExceptionGroup)
@@ -73,13 +77,17 @@ class Lives:
         with self.machine.in_charge():
             for _ in range(lives):
                 node = self._start()
+                for _ in range(self.machine.rng.choice(BLOCKS_BEFORE)):
+                    self._push(node)
+                    node.decode_all()
+                    node.flusher.flush()
                 self.machine.arm()
                 self._one_life(node)
                 self.machine.restart()
             node = self._start()
             node.flusher.flush()
-            self._compacted()
             asked, other = self.machine.rng.sample(TENANTS, 2)
+            self._read_late(node, asked)
             for way in WAYS[1:]:
                 self._check(node, asked, way)
             self._check(node, other, self.machine.rng.choice(WAYS))
@@ -174,6 +182,14 @@ class Lives:
             self.machine.scheduler.pause(must_switch=True)
         self._check(node, tenant, self.machine.rng.choice(WAYS))
 
+    def _read_late(self, node: Node, tenant: str) -> None:
+        """Read what an older list names when others have compacted that, and have looked for what may go."""
+        started_ns, wanted, older = self.machine.now_ns, self.model.must_have(tenant), node.snapshot(tenant)
+        self._compacted()
+        self._compacted()
+        if not self._may_lack_files(started_ns):
+            self.model.check(tenant, numbers_of(older), wanted, self.machine.now_ns, way="columns")
+
     def _sleep(self) -> None:
         self.machine.now_ns += self.machine.rng.choice([1, 3, 8, 25]) * MINUTE_NS
 
@@ -207,7 +223,10 @@ class Lives:
         """Return how often each span is found in one of the `WAYS`; by id, of the traces of those wanted."""
         engine = Engine(node.sources, self._executor)
         if way == "columns":
-            return numbers_of(await node.sources.snapshot(tenant))
+            sources = await node.sources.snapshot(tenant)
+            for _ in range(self.machine.rng.choice(READER_DAWDLES)):
+                self.machine.pause()
+            return numbers_of(sources)
         if way == "search":
             return await by_search(engine, tenant)
         if way == "metrics":

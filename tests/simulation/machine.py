@@ -26,6 +26,10 @@ A = TypeVar("A")
 
 DATA = Path("/no-such-place")
 SECOND_NS = 10**9
+#: How often a machine crashes at a pause or an await, and not at an operation of the disk.
+OFF_BETWEEN = 0.35
+#: Within how many a machine crashes: at once, somewhere in the middle, or hardly.
+OPERATIONS_OF_A_LIFE, PAUSES_OF_A_LIFE = (50, 200, 1000), (100, 500, 2000)
 
 #: Modules with locks that are held while files are read or written.
 _LOCKS = ("storage.wal", "storage.commit_log", "storage.block_store", "storage.block.reader", "tempo_dask.ingest.flush")
@@ -79,6 +83,8 @@ class Machine:
         self.now_ns = START_NS
         self.files = SimulatedFiles(self, seed)
         self.scheduler = Scheduler(self.rng)
+        self._pauses = 0
+        self._off_at: int | None = None
         self.files.make_folder(DATA)
         self.files.sync_folder(DATA.parent)
 
@@ -91,19 +97,31 @@ class Machine:
     def pause(self) -> None:
         """Some time goes by, and somebody else may run."""
         self.now_ns += self.rng.randint(1, SECOND_NS // 20)
+        self._go_on()
         self.scheduler.pause()
 
     def wait(self, seconds: float | None) -> None:
         """Let the others run for a while, or (None) until one of them wakes whoever waits."""
         if seconds is not None:
             self.now_ns += int(seconds * SECOND_NS)
+        self._go_on()
         self.scheduler.pause(must_switch=True)
+
+    def _go_on(self) -> None:
+        """Count a pause; at the one that was chosen, and behind it, the machine is off."""
+        self._pauses += 1
+        if self._off_at is not None and self._pauses >= self._off_at:
+            self.files.cut_at = self.files.operations  # nobody does anything any more
+            raise PowerCut
 
     def awaited(self, coroutine: Coroutine[Any, Any, A]) -> A:
         """Run a coroutine, and what it would have done in other threads, to its end."""
-        loop = InlineLoop(self.monotonic, self.wait)
+        loop = InlineLoop(self.monotonic, self.wait, self.pause)
         try:
             return loop.run_until_complete(coroutine)
+        except PowerCut:
+            loop.abandon()
+            raise
         finally:
             loop.close()
 
@@ -111,9 +129,15 @@ class Machine:
         return SimulatedStore(DATA / "blocks", files=self.files)
 
     def arm(self) -> None:
-        """Choose what will go wrong in the life that begins."""
+        """Choose what will go wrong in the life that begins: at an operation of the disk, or between two.
+
+        Some lives end in peace.
+        """
         start = self.files.operations
-        self.files.cut_at = start + self.rng.randint(1, self.rng.choice([50, 200, 800]))  # some lives end in peace
+        if self.rng.random() < OFF_BETWEEN:
+            self._off_at = self._pauses + self.rng.randint(1, self.rng.choice(PAUSES_OF_A_LIFE))
+        else:
+            self.files.cut_at = start + self.rng.randint(1, self.rng.choice(OPERATIONS_OF_A_LIFE))
         if self.rng.random() < 0.3:
             failing = {start + self.rng.randint(1, 200) for _ in range(self.rng.randint(1, 4))}
             self.files.failures = dict.fromkeys(failing, errno.ENOSPC)
@@ -122,7 +146,7 @@ class Machine:
         """Power is back, or the process was only killed."""
         if self.rng.random() < 0.7:
             self.files.pull_the_plug(self.rng.choice(["least", "most", "mixed"]))
-        self.files.cut_at = None
+        self._off_at = self.files.cut_at = None
         self.files.failures = {}
 
     @contextmanager

@@ -50,6 +50,7 @@ class Node:
         """Acknowledge requests, each the numbers of a tenant's spans, as the committer does."""
         bodies = [(tenant, body(numbers)) for tenant, numbers in group]
         seqs = self.wal.append(bodies, arrived_ns=arrived_ns)
+        self._machine.pause()
         self.live.accept(
             [
                 Record(seq, tenant, data, len(numbers), arrived_ns)

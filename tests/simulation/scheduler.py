@@ -11,6 +11,9 @@ import threading
 from collections.abc import Callable
 from types import SimpleNamespace
 
+#: For so many pauses, of all together, an actor may stand still.
+MOST_STALLED = 400
+
 
 class Actor:
     """A thread with a name and a turn."""
@@ -19,14 +22,17 @@ class Actor:
         self.name = name
         self.act = act
         self.turn = threading.Semaphore(0)
+        self.stalled_until = 0
 
 
 class Scheduler:
     """Runs actors until all have ended; whatever one raises ends with it, and the first error is raised again."""
 
-    def __init__(self, rng: random.Random, *, switch: float = 0.3) -> None:
+    def __init__(self, rng: random.Random, *, switch: float = 0.3, stall: float = 0.004) -> None:
         self._rng = rng
         self._switch = switch
+        self._stall = stall
+        self._pauses = 0
         self._actors: list[Actor] = []
         self._current: Actor | None = None
         self._all_ended = threading.Semaphore(0)
@@ -50,13 +56,16 @@ class Scheduler:
     def pause(self, *, must_switch: bool = False) -> None:
         """Let somebody else run, perhaps. Without actors nothing happens."""
         me = self._current
+        self._pauses += 1
         if me is None or (not must_switch and self._rng.random() >= self._switch):
             return
         others = [actor for actor in self._actors if actor is not me] if must_switch else self._actors
         if not others:
             msg = f"{me.name} waits for something that nobody will do"
             raise RuntimeError(msg)
-        chosen = self._rng.choice(others)
+        if self._rng.random() < self._stall:  # a slow disk, a full processor: the others get far
+            me.stalled_until = self._pauses + self._rng.randint(50, MOST_STALLED)
+        chosen = self._rng.choice([actor for actor in others if actor.stalled_until <= self._pauses] or others)
         if chosen is not me:
             self._current = chosen
             chosen.turn.release()
