@@ -13,6 +13,18 @@ TRACES_WRITTEN = Counter(
 BYTES_WRITTEN = Counter(
     "tempodb_compaction_bytes_written", "Bytes written by compaction.", ["level"], registry=REGISTRY
 )
+TRACES_COMBINED = Counter(
+    "tempodb_compaction_objects_combined",
+    "Times that a trace was joined with its other part by compaction.",
+    ["level"],
+    registry=REGISTRY,
+)
+SPANS_COMBINED = Counter(
+    "tempodb_compaction_spans_combined",
+    "Spans that compaction found twice, and kept once.",
+    ["replication_factor"],
+    registry=REGISTRY,
+)
 ERRORS = Counter("tempodb_compaction_errors", "Groups of blocks that could not be compacted.", registry=REGISTRY)
 OUTSTANDING = Gauge(
     "tempodb_compaction_outstanding_blocks", "Blocks that are still to be compacted.", ["tenant"], registry=REGISTRY

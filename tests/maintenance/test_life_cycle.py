@@ -108,6 +108,17 @@ def test_groups_are_compacted_until_none_is_left(objects: ObjectStore, clock: Cl
     assert compact_tenant(store, "t", LIMITS, run=run, clock=clock) == []
 
 
+def test_what_stood_twice_is_counted(objects: ObjectStore, clock: Clock) -> None:
+    store = plain_store(objects, clock)
+    for place, names in enumerate((["0", "1"], ["1", "2", "3"])):
+        publish_plain(store, names, place + 1)
+    before = [_counted(name) for name in ("compaction_objects_combined_total", "compaction_spans_combined_total")]
+    [result] = compact_tenant(store, "t", LIMITS, clock=clock)
+    assert (result.fewer_traces, result.fewer_spans) == (1, 1)
+    after = [_counted(name) for name in ("compaction_objects_combined_total", "compaction_spans_combined_total")]
+    assert [b - a for a, b in zip(before, after, strict=True)] == [1, 1]
+
+
 def test_compaction_on_a_cluster(tmp_path: Path) -> None:
     objects = LocalStore(tmp_path)
     store = BlockStore(objects)
@@ -231,6 +242,8 @@ def test_files_go_when_no_reader_can_hold_an_older_list(objects: ObjectStore, cl
 
 def _counted(name: str) -> float:
     labels = {"level": "0"} if name.startswith("compaction") else {}
+    if name == "compaction_spans_combined_total":
+        labels = {"replication_factor": "1"}
     return telemetry.REGISTRY.get_sample_value(f"tempodb_{name}", labels) or 0
 
 
