@@ -21,6 +21,7 @@ from tests.ingest import thrift_oracle
 from tests.ingest.exchanges import exchanges_of, sent_body
 from tests.ingest.test_otlp_http import ENCODERS
 from tests.ingest.test_translations import TRANSLATIONS, cases, sent_bytes
+from tests.kernels.otlp_guarded import Guarded
 
 INTERESTING = (0, 1, 0x7F, 0x80, 0xFF, 0x0C, 0x0F, 0x1C)
 QUICK, SOAK = 1_000, 1_000_000
@@ -95,10 +96,13 @@ def test_otlp_json(shared: Path, count: int) -> None:
 @counts
 @pytest.mark.parametrize("encoding", ENCODERS)
 def test_content_encodings(encoding: str, count: int) -> None:
+    """The codecs read no further than the body: it ends at a page that cannot be read, so reading on is death."""
+    memory = Guarded(2)
     corpus = [ENCODERS[encoding](raw) for raw in (b"", b"span" * 100, bytes(range(256)) * 8)]
     for body in mutations(corpus, count):
         try:
-            assert len(content_encoding.decompress(encoding, body, LIMIT)) <= LIMIT
+            placed = memoryview(memory.place(body, at_end=True))
+            assert len(content_encoding.decompress(encoding, placed, LIMIT)) <= LIMIT
         except BadRequest:
             continue
 

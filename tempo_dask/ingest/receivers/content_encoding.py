@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import cramjam
 import numpy as np
 import pyarrow as pa
 
 from tempo_dask.errors import BadRequest
+
+Body: TypeAlias = bytes | memoryview
 
 TOO_LARGE = "http: request body too large"
 SNAPPY_FRAMES = b"\xff\x06\x00\x00sNaPpY"
@@ -25,15 +27,15 @@ def require_known(encoding: str) -> None:
         raise BadRequest(msg)
 
 
-def decompress(encoding: str, body: bytes, limit: int) -> bytes:
+def decompress(encoding: str, body: Body, limit: int) -> bytes:
     """Return the body as it was before a known encoding. Raises BadRequest: damaged, or more than `limit` bytes."""
     return DECODERS[encoding](body, limit) if encoding else body
 
 
-def _inflate(body: bytes, limit: int, window_bits: int, format_name: str) -> bytes:
+def _inflate(body: Body, limit: int, window_bits: int, format_name: str) -> bytes:
     parts: list[bytes] = []
     size = 0
-    rest = body
+    rest: Body = body
     while rest or not parts:  # gzip files may stand one behind the other
         stream = zlib.decompressobj(window_bits)
         try:
@@ -50,26 +52,26 @@ def _inflate(body: bytes, limit: int, window_bits: int, format_name: str) -> byt
     return b"".join(parts)
 
 
-def _gzip(body: bytes, limit: int) -> bytes:
+def _gzip(body: Body, limit: int) -> bytes:
     return _inflate(body, limit, _GZIP, "gzip")
 
 
-def _zlib(body: bytes, limit: int) -> bytes:
+def _zlib(body: Body, limit: int) -> bytes:
     return _inflate(body, limit, _ZLIB, "zlib")
 
 
-def _zstd(body: bytes, limit: int) -> bytes:
+def _zstd(body: Body, limit: int) -> bytes:
     if body[:4] != b"\x28\xb5\x2f\xfd" and body[1:4] != b"\x2a\x4d\x18":  # a frame, or one to skip
         msg = "invalid input: magic number mismatch"
         raise BadRequest(msg)
     return _stream(body, limit, "zstd")
 
 
-def _lz4(body: bytes, limit: int) -> bytes:
+def _lz4(body: Body, limit: int) -> bytes:
     return _stream(body, limit, "lz4")
 
 
-def _stream(body: bytes, limit: int, codec: Literal["zstd", "lz4"]) -> bytes:
+def _stream(body: Body, limit: int, codec: Literal["zstd", "lz4"]) -> bytes:
     try:
         with pa.CompressedInputStream(pa.BufferReader(body), codec) as stream:
             unpacked: bytes = stream.read(limit + 1)
@@ -80,8 +82,8 @@ def _stream(body: bytes, limit: int, codec: Literal["zstd", "lz4"]) -> bytes:
     return unpacked
 
 
-def _snappy(body: bytes, limit: int) -> bytes:
-    if body.startswith(SNAPPY_FRAMES):
+def _snappy(body: Body, limit: int) -> bytes:
+    if body[: len(SNAPPY_FRAMES)] == SNAPPY_FRAMES:
         return _snappy_frames(body, limit)
     try:
         _require_within(cramjam.snappy.decompress_raw_len(body), limit)
@@ -90,7 +92,7 @@ def _snappy(body: bytes, limit: int) -> bytes:
         raise BadRequest(_SNAPPY_CORRUPT) from error
 
 
-def _snappy_frames(body: bytes, limit: int) -> bytes:
+def _snappy_frames(body: Body, limit: int) -> bytes:
     room = np.empty(limit + 1, np.uint8)  # pages that are not written to are never there
     try:
         size = cramjam.snappy.decompress_into(body, room.data)
@@ -108,7 +110,7 @@ def _require_within(size: int, limit: int) -> None:
 
 _SNAPPY_CORRUPT = "snappy: corrupt input"
 
-DECODERS: Mapping[str, Callable[[bytes, int], bytes]] = {
+DECODERS: Mapping[str, Callable[[Body, int], bytes]] = {
     "gzip": _gzip,
     "zlib": _zlib,
     "deflate": _zlib,
