@@ -25,6 +25,13 @@ async def by_search(engine: Engine, tenant: str) -> Counter[int]:
     return Counter(int.from_bytes(span_id, "big") - 1 for span_id in shown)
 
 
+async def traces_with(engine: Engine, tenant: str, number: int) -> set[int]:
+    """Return the numbers of the traces in which a search finds a span by its number."""
+    query = f"{{ span.number = {number} }}"
+    found = await engine.search(SearchRequest(tenant, query, EVER, limit=10, spans_per_set=3))
+    return {int.from_bytes(trace.trace_id, "big") - 1 for trace in found.traces}
+
+
 async def by_metrics(engine: Engine, tenant: str) -> Counter[int]:
     """Return how often each span of a tenant, by number, is counted."""
     request = RangeRequest(tenant, "{} | count_over_time() by (span.number)", START, STOP, MINUTE_NS)

@@ -1,14 +1,13 @@
-"""What happens in the lives of a node, and what must be true of it all the while.
+"""What happens in the lives of one or two nodes on one bucket, and what must be true of them all the while.
 
-The model is a dict: of each span when it arrived, and whether that was acknowledged. Whoever asks finds every
-acknowledged span that is not older than the retention, and nothing twice.
+Whoever asks, whichever node, finds every acknowledged span that is neither older than the retention nor erased,
+nothing twice, and nothing that was erased.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 from storage.block_store import BlockStore
 from storage.errors import StorageError
@@ -16,13 +15,14 @@ from tempo_dask.engine.engine import Engine
 from tempo_dask.engine.local import LocalExecutor
 from tempo_dask.errors import Unavailable
 from tempo_dask.maintenance.cycle import Maintenance
+from tempo_dask.maintenance.erase import hide_traces
 from tempo_dask.maintenance.limits import DAY_NS, CompactionLimits
-from tests.simulation.asking import by_id, by_metrics, by_search
+from tests.simulation.asking import by_id, by_metrics, by_search, traces_with
 from tests.simulation.machine import SECOND_NS, Machine
+from tests.simulation.model import TENANTS, Model, trace_of
 from tests.simulation.node import Node, numbers_of
 from tests.storage.power_loss import PowerCut
 
-TENANTS = ("a", "b")
 MINUTE_NS = 60 * SECOND_NS
 LIMITS = CompactionLimits(block_retention=60 * MINUTE_NS, compacted_block_retention=5 * MINUTE_NS)
 #: How a span is looked for.
@@ -35,32 +35,9 @@ ASKED_AT_START, SENT_AGAIN = 0.3, 0.15
 READER_DAWDLES = (0, 0, 0, 60)
 #: Blocks made in peace before a life, so that compaction and sweeping come early in some.
 BLOCKS_BEFORE = (0, 0, 0, 0, 0, 3)
-#: How often a machine crashes twice.
-TWO_LIVES = 0.25
+#: How often a machine crashes twice, has two nodes, and somebody erases.
+TWO_LIVES, TWO_NODES, ERASES = 0.25, 0.3, 0.3
 SURVIVED = (StorageError, OSError, Unavailable, ExceptionGroup)
-
-
-@dataclass
-class Model:
-    """When each span of a tenant arrived, by number, and which were acknowledged."""
-
-    arrived_ns: dict[str, dict[int, int]] = field(default_factory=lambda: {tenant: {} for tenant in TENANTS})
-    acknowledged: dict[str, set[int]] = field(default_factory=lambda: {tenant: set() for tenant in TENANTS})
-    sent_again: dict[str, set[int]] = field(default_factory=lambda: {tenant: set() for tenant in TENANTS})
-    next_number: int = 0
-
-    def must_have(self, tenant: str) -> set[int]:
-        """Return what a query that begins now must find, as long as it is not expired when the query ends."""
-        return set(self.acknowledged[tenant])
-
-    def check(self, tenant: str, found: Counter[int], wanted: set[int], now_ns: int, *, way: str) -> None:
-        """Compare what was found with what must be there; bare columns hold twice what was sent twice."""
-        oldest_ns = now_ns - LIMITS.block_retention
-        young = {number for number in wanted if self.arrived_ns[tenant][number] >= oldest_ns}
-        assert young <= set(found), f"lost, by {way}: {sorted(young - set(found))}"
-        assert set(found) <= set(self.arrived_ns[tenant]), f"found what was never sent, by {way}"
-        doubled = {number for number, times in found.items() if times > 1}
-        assert not doubled - (self.sent_again[tenant] if way == "columns" else set()), f"doubled, by {way}: {doubled}"
 
 
 class Lives:
@@ -68,57 +45,73 @@ class Lives:
 
     def __init__(self, seed: int, executor: LocalExecutor) -> None:
         self.machine = Machine(seed)
-        self.model = Model()
+        self.model = Model(LIMITS.block_retention)
+        rng = self.machine.rng
+        self._lives = 2 if rng.random() < TWO_LIVES else 1
+        self._names = ["node", "other"] if rng.random() < TWO_NODES else ["node"]
+        self._erases = rng.random() < ERASES
         self._executor = executor
+        self._nodes: list[Node] = []
         self._busy = 0
 
     def live(self) -> None:
-        lives = 2 if self.machine.rng.random() < TWO_LIVES else 1
         with self.machine.in_charge():
-            for _ in range(lives):
-                node = self._start()
+            for _ in range(self._lives):
+                self._start()
                 for _ in range(self.machine.rng.choice(BLOCKS_BEFORE)):
-                    self._push(node)
-                    node.decode_all()
-                    node.flusher.flush()
+                    self._push()
+                    self._flush()
                 self.machine.arm()
-                self._one_life(node)
+                self._one_life()
                 self.machine.restart()
-            node = self._start()
-            node.flusher.flush()
-            asked, other = self.machine.rng.sample(TENANTS, 2)
-            self._read_late(node, asked)
-            for way in WAYS[1:]:
-                self._check(node, asked, way)
-            self._check(node, other, self.machine.rng.choice(WAYS))
-            self.machine.now_ns += LIMITS.block_retention + DAY_NS
-            self._compacted()
+            self._start()
+            self._flush()
+            self._check_at_the_end()
+
+    def _check_at_the_end(self) -> None:
+        asked, other = self.machine.rng.sample(TENANTS, 2)
+        self._read_late(asked)
+        for way in WAYS[1:]:
+            self._check(asked, way)
+        self._check(other, self.machine.rng.choice(WAYS))
+        if self._erases:
+            self._finish_erasures()
+        self.machine.now_ns += LIMITS.block_retention + DAY_NS
+        self._compacted()
+        for node in self._nodes:
             assert all(not node.snapshot(tenant) for tenant in TENANTS), "kept beyond the retention"
 
-    def _start(self) -> Node:
-        node = Node(self.machine)
-        node.decode_all()
+    def _start(self) -> None:
+        self._nodes = [Node(self.machine, name) for name in self._names]
+        for node in self._nodes:
+            node.neighbours.nodes = [each for each in self._nodes if each is not node]
+            node.decode_all()
         for tenant in TENANTS:
-            assert not node.blocks.snapshot(tenant).set_aside
-            self._check(node, tenant, "columns")
+            assert not self._nodes[0].blocks.snapshot(tenant).set_aside
+            self._check(tenant, "columns")
         if self.machine.rng.random() < ASKED_AT_START:
-            self._check(node, self.machine.rng.choice(TENANTS), self.machine.rng.choice(WAYS))
-        return node
+            self._check(self.machine.rng.choice(TENANTS), self.machine.rng.choice(WAYS))
 
-    def _one_life(self, node: Node) -> None:
+    def _flush(self) -> None:
+        for node in self._nodes:
+            node.flush()
+
+    def _one_life(self) -> None:
         spawn, rng = self.machine.scheduler.spawn, self.machine.rng
         self._busy = 0
         for name, act, times in (
-            ("writer", lambda: self._push(node), rng.randint(3, 7)),
-            ("reader", lambda: self._read(node), rng.randint(1, 3)),
+            ("writer", self._push, rng.randint(3, 7)),
+            ("reader", self._read, rng.randint(1, 3)),
             ("sleeper", self._sleep, int(rng.random() < 0.4)),
+            ("eraser", self._erase, rng.randint(1, 2) if self._erases else 0),
         ):
             self._busy += 1
             spawn(name, self._times(act, times))
-        spawn("compactor", lambda: self._while_busy(self._compacted))
-        spawn("other compactor", lambda: self._while_busy(self._compacted))
-        spawn("decoder", lambda: self._while_busy(lambda: node.decoder.step(timeout_s=0)))
-        spawn("flusher", lambda: self._while_busy(lambda: (node.merger.step(), node.flusher.step())))
+        spawn("compactor", self._while_busy(self._compacted))
+        spawn("other compactor", self._while_busy(self._compacted))
+        for node in self._nodes:
+            spawn(f"decoder of {node.name}", self._while_busy(lambda node=node: node.decoder.step(timeout_s=0)))
+            spawn(f"flusher of {node.name}", self._while_busy(lambda node=node: self._flush_step(node)))
         self.machine.scheduler.run(PowerCut)
 
     def _times(self, act: Callable[[], object], times: int) -> Callable[[], None]:
@@ -133,11 +126,14 @@ class Lives:
 
         return acts
 
-    def _while_busy(self, act: Callable[[], object]) -> None:
-        while self._busy:
-            self._survive(act)
-            if self._busy:  # then somebody else is still there
-                self.machine.scheduler.pause(must_switch=True)
+    def _while_busy(self, act: Callable[[], object]) -> Callable[[], None]:
+        def acts() -> None:
+            while self._busy:
+                self._survive(act)
+                if self._busy:  # then somebody else is still there
+                    self.machine.scheduler.pause(must_switch=True)
+
+        return acts
 
     def _survive(self, act: Callable[[], object]) -> None:
         """Do something whose errors a process reports and outlives."""
@@ -147,20 +143,21 @@ class Lives:
             if isinstance(error, ExceptionGroup) and error.split(SURVIVED)[1] is not None:
                 raise
 
-    def _push(self, node: Node) -> None:
-        rng, model = self.machine.rng, self.model
+    def _flush_step(self, node: Node) -> None:
+        node.merger.step()
+        node.flusher.step()
+        if self._erases:
+            node.erasure.step()
+
+    def _push(self) -> None:
+        rng = self.machine.rng
         group = []
         for _ in range(rng.randint(1, 2)):
             tenant = rng.choice("aaab")
-            sent = self._again(tenant) if rng.random() < SENT_AGAIN else self._new()
-            group.append((tenant, sent))
-            for number in sent:
-                model.arrived_ns[tenant].setdefault(number, self.machine.now_ns)
-        arrived_ns = self.machine.now_ns
-        node.push(group, arrived_ns)
-        for tenant, sent in group:
-            model.acknowledged[tenant].update(sent)
-            model.arrived_ns[tenant].update(dict.fromkeys(sent, arrived_ns))
+            group.append((tenant, self._again(tenant) if rng.random() < SENT_AGAIN else self._new()))
+        now_ns = self.machine.now_ns
+        with self.model.sending(group, now_ns):
+            rng.choice(self._nodes).push(group, now_ns)
 
     def _new(self) -> Sequence[int]:
         first = self.model.next_number
@@ -169,43 +166,85 @@ class Lives:
 
     def _again(self, tenant: str) -> Sequence[int]:
         """Return a few spans that a client sends once more, for it heard no answer or its own was lost."""
-        sent = sorted(self.model.arrived_ns[tenant])[-12:]
+        sent = self.model.to_send_again(tenant)
         if not sent:
             return self._new()
         again = self.machine.rng.sample(sent, min(len(sent), 3))
         self.model.sent_again[tenant].update(again)
         return again
 
-    def _read(self, node: Node) -> None:
+    def _read(self) -> None:
         tenant = self.machine.rng.choice(TENANTS)
-        while not node.live.caught_up(tenant).done():
+        while not all(node.has_decoded(tenant) for node in self._nodes):
             self.machine.scheduler.pause(must_switch=True)
-        self._check(node, tenant, self.machine.rng.choice(WAYS))
+        self._check(tenant, self.machine.rng.choice(WAYS))
 
-    def _read_late(self, node: Node, tenant: str) -> None:
+    def _read_late(self, tenant: str) -> None:
         """Read what an older list names when others have compacted that, and have looked for what may go."""
-        started_ns, wanted, older = self.machine.now_ns, self.model.must_have(tenant), node.snapshot(tenant)
+        node = self.machine.rng.choice(self._nodes)
+        started_ns, expected, older = self.machine.now_ns, self._expected(tenant), node.snapshot(tenant)
         self._compacted()
         self._compacted()
         if not self._may_lack_files(started_ns):
-            self.model.check(tenant, numbers_of(older), wanted, self.machine.now_ns, way="columns")
+            self.model.check(tenant, numbers_of(older), expected, self.machine.now_ns, way="columns")
 
     def _sleep(self) -> None:
         self.machine.now_ns += self.machine.rng.choice([1, 3, 8, 25]) * MINUTE_NS
 
     def _compacted(self) -> None:
         """Another process looks after the blocks, and ends."""
-        store = BlockStore(self.machine.store(), clock=self.machine.clock)
-        Maintenance(store, LIMITS, clock=self.machine.clock).step()
+        Maintenance(self._store(), LIMITS, clock=self.machine.clock).step()
 
-    def _check(self, node: Node, tenant: str, way: str) -> None:
+    def _erase(self) -> None:
+        """Another process hides a trace, by its id or by what a query finds."""
+        rng, tenant = self.machine.rng, self.machine.rng.choice(TENANTS)
+        if not self.model.acknowledged[tenant]:
+            return
+        number = rng.choice(sorted(self.model.acknowledged[tenant]))
+        traces = {trace_of(number)}
+        if rng.random() < 0.5:
+            engine = Engine(rng.choice(self._nodes).sources, self._executor)
+            found = self.machine.awaited(traces_with(engine, tenant, number))
+            assert found <= traces, f"expected {traces}, found {found}"
+            traces = found
+        store = self._store()
+        known = store.block_list(tenant).flushed
+        # Who has live spans makes itself known within seconds; an erasure waits for none that it does not know.
+        if traces and all(node.name in known or not node.has_spans(tenant) for node in self._nodes):
+            ids = [(trace + 1).to_bytes(16, "big") for trace in traces]
+            with self.model.erasing(tenant, traces):
+                hide_traces(store, tenant, ids, grace_s=rng.choice([0, 5]), clock=self.machine.clock)
+
+    def _finish_erasures(self) -> None:
+        """All erasures end, and what was erased does not come back."""
+        for _ in range(12):
+            for node in self._nodes:
+                node.erasure.step()
+            self._compacted()
+            if not any(self._nodes[0].blocks.block_list(tenant).hidden for tenant in TENANTS):
+                break
+            self.machine.now_ns += 30 * MINUTE_NS
+        else:
+            raise AssertionError("an erasure does not end")
+        for tenant in TENANTS:
+            self._check(tenant, "columns")
+
+    def _store(self) -> BlockStore:
+        return BlockStore(self.machine.store(), clock=self.machine.clock)
+
+    def _expected(self, tenant: str) -> tuple[set[int], set[int]]:
+        return self.model.must_have(tenant), self.model.must_not_have(tenant)
+
+    def _check(self, tenant: str, way: str) -> None:
         """Query, perhaps while everything else goes on; after a grace period's time files may be gone."""
-        started_ns, wanted = self.machine.now_ns, self.model.must_have(tenant)
+        node = self.machine.rng.choice(self._nodes)
+        started_ns, (wanted, gone) = self.machine.now_ns, self._expected(tenant)
+        traces = sorted({trace_of(number) for number in wanted | gone})
         if way == "id":
-            of = {number // 3 for number in self.machine.rng.sample(sorted(wanted), min(len(wanted), TRACES_ASKED))}
-            wanted = {number for number in wanted if number // 3 in of}
+            traces = self.machine.rng.sample(traces, min(len(traces), TRACES_ASKED))
+            wanted = {number for number in wanted if trace_of(number) in traces}
         try:
-            found = self.machine.awaited(self._found(node, tenant, way, wanted))
+            found = self.machine.awaited(self._found(node, tenant, way, traces))
         except StorageError:
             if not self._may_lack_files(started_ns):
                 raise
@@ -213,14 +252,18 @@ class Lives:
         if (missing := node.sources.set_aside(tenant)) and self._may_lack_files(started_ns):
             return
         assert not missing, f"cannot be read, by {way}: {missing}"
-        self.model.check(tenant, found, wanted, self.machine.now_ns, way=way)
+        self.model.check(tenant, found, (wanted, gone), self.machine.now_ns, way=way)
 
     def _may_lack_files(self, started_ns: int) -> bool:
-        """Return whether a query that began then may find files gone that were compacted since."""
-        return self.machine.now_ns - started_ns > LIMITS.compacted_block_retention
+        """Return whether a query that began then may find files gone that were compacted since.
 
-    async def _found(self, node: Node, tenant: str, way: str, wanted: set[int]) -> Counter[int]:
-        """Return how often each span is found in one of the `WAYS`; by id, of the traces of those wanted."""
+        Who erases says how long queries that run may go on.
+        """
+        grace_ns = 0 if self._erases else LIMITS.compacted_block_retention
+        return self.machine.now_ns - started_ns > grace_ns
+
+    async def _found(self, node: Node, tenant: str, way: str, traces: Sequence[int]) -> Counter[int]:
+        """Return how often each span is found in one of the `WAYS`; by id, of some traces."""
         engine = Engine(node.sources, self._executor)
         if way == "columns":
             sources = await node.sources.snapshot(tenant)
@@ -231,4 +274,4 @@ class Lives:
             return await by_search(engine, tenant)
         if way == "metrics":
             return await by_metrics(engine, tenant)
-        return await by_id(engine, tenant, sorted({number // 3 for number in wanted}))
+        return await by_id(engine, tenant, traces)

@@ -6,20 +6,22 @@ import errno
 import logging
 import random
 import uuid
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TypeVar
 from unittest import mock
+from weakref import WeakKeyDictionary
 
-from storage import stitch
+from storage import stitch, veil
+from storage.block.table_file import TableFile
 from storage.files import Entry
 from storage.local_objects import LocalStore
 from tempo_dask.physical.column_cache import DEFAULT_BYTES, PROCESS_CACHE
 from tests.ingest.numbered import START_NS
 from tests.simulation.inline import InlineLoop, in_turn
-from tests.simulation.scheduler import Scheduler
+from tests.simulation.scheduler import Scheduler, TurnLock
 from tests.storage.power_loss import PowerCut, PowerLossFiles
 
 A = TypeVar("A")
@@ -152,7 +154,7 @@ class Machine:
     @contextmanager
     def in_charge(self) -> Iterator[None]:
         """Take the place of clocks, random numbers and locks in the code under test."""
-        for remembered in (stitch._stitchings, stitch._pairs):  # of a seed that ran before, ids come again
+        for remembered in (stitch._stitchings, stitch._pairs, veil._held, veil._veiled):  # ids come again
             remembered.forget(lambda _key: True)
         PROCESS_CACHE.resize(DEFAULT_BYTES)
         clock = SimpleNamespace(time_ns=self.clock, monotonic=self.monotonic, sleep=lambda _s: self.pause())
@@ -166,9 +168,21 @@ class Machine:
                 stack.enter_context(mock.patch(f"{module}.time", clock))
             for module in ("storage.commit_log", "storage.block_store"):
                 stack.enter_context(mock.patch(f"{module}.in_parallel", in_turn))
+            stack.enter_context(mock.patch("storage.remembered.Future", self.scheduler.promise))
+            stack.enter_context(mock.patch.object(TableFile, "_read", self._one_at_a_time(TableFile._read)))
             for module in _LOCKS:
                 stack.enter_context(mock.patch(f"{module}.threading", self.scheduler.threading_of_turns()))
             yield
+
+    def _one_at_a_time(self, read: Callable[..., A]) -> Callable[..., A]:
+        """Return a method that two actors never run on one object: pyarrow holds a lock of its own as it reads."""
+        locks: WeakKeyDictionary[object, TurnLock] = WeakKeyDictionary()
+
+        def locked(owner: object, *args: object) -> A:
+            with locks.setdefault(owner, TurnLock(self.scheduler)):
+                return read(owner, *args)
+
+        return locked
 
     def _uuid(self) -> uuid.UUID:
         return uuid.UUID(int=self.rng.getrandbits(128), version=4)

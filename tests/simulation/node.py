@@ -2,49 +2,78 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from storage.block_store import BlockStore
 from storage.chunk import merge_chunks
 from storage.columns import ScanSource
 from storage.wal import Wal
 from tempo_dask.ingest.decoder import Decoder
+from tempo_dask.ingest.erasing import NodeErasure, VeiledLive
 from tempo_dask.ingest.flush import Flusher, FlushLimits
 from tempo_dask.ingest.live import LiveLimits, LiveStore
 from tempo_dask.ingest.merging import Merger
 from tempo_dask.ingest.records import Record
 from tempo_dask.ingest.sources import Sources
 from tempo_dask.kernels import otlp
+from tempo_dask.physical.cube_cache import PROCESS_CUBES
 from tests.ingest.numbered import body
 from tests.simulation.machine import DATA, Machine
 
-NODE = "node"
+
+class Neighbours:
+    """The live spans of other nodes, as a cluster lends them; to ask takes its time."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+
+    async def after(self, tenant: str, flushed: Mapping[str, int]) -> tuple[tuple[ScanSource, ...], Mapping[str, str]]:
+        """Return what other nodes hold that blocks up to these numbers do not."""
+        sources: list[ScanSource] = []
+        for node in self.nodes:
+            await asyncio.wrap_future(node.live.caught_up(tenant))
+            veiled = VeiledLive(node.live, node.blocks)
+            sources += await asyncio.to_thread(veiled.after, tenant, flushed.get(node.name, 0))
+        return tuple(sources), {}
 
 
 class Node:
     """One life of a node, from its start to a crash."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, name: str) -> None:
         """Start: open the log, and take over what no block holds."""
+        self.name = name
         self._machine, rng = machine, machine.rng
-        self.wal = Wal(DATA / "wal", NODE, segment_bytes=400, files=machine.files, clock=machine.clock)
+        self.wal = Wal(DATA / "wal", name, segment_bytes=400, files=machine.files, clock=machine.clock)
         self.blocks = BlockStore(machine.store(), clock=machine.clock)
         self.live = LiveStore(
             LiveLimits(batch_spans=rng.choice([8, 40]), linger_s=rng.choice([0.1, 1.0])), machine.monotonic
         )
-        self.decoder = Decoder(self.live, otlp.decode, NODE)
+        self.decoder = Decoder(self.live, otlp.decode, name)
         self.merger = Merger(self.live, merge_chunks)
         limits = FlushLimits(max_block_duration_s=rng.choice([0.2, 1.0]), grace_s=2)
-        self.flusher = Flusher(self.live, self.blocks, self.wal, node=NODE, limits=limits)
-        self.sources = Sources(self.blocks, self.live, NODE)
+        self.flusher = Flusher(self.live, self.blocks, self.wal, node=name, limits=limits)
+        self.erasure = NodeErasure(
+            self.blocks,
+            self.live,
+            self.wal,
+            node=name,
+            flush=self.flush,
+            forget=PROCESS_CUBES.forget_all,
+            monotonic=machine.monotonic,
+        )
+        self.neighbours = Neighbours()
+        self.sources = Sources(self.blocks, self.live, name, self.neighbours)
         self.sources.open()
-        flushed = {t: self.blocks.snapshot(t).flushed.get(NODE, 0) for t in self.blocks.tenants()}
+        flushed = {t: self.blocks.snapshot(t).flushed.get(name, 0) for t in self.blocks.tenants()}
         for tenant, seq in flushed.items():
             self.live.retire(tenant, seq)
         for record in self.wal.replay(flushed):
             spans = otlp.check([record.body])[0].spans
             self.live.accept([Record(record.seq, record.tenant, record.body, spans, record.arrived_ns)])
+        self.live.replayed(self.wal.next_seq - 1)
 
     def push(self, group: Sequence[tuple[str, Sequence[int]]], arrived_ns: int) -> None:
         """Acknowledge requests, each the numbers of a tenant's spans, as the committer does."""
@@ -61,6 +90,20 @@ class Node:
     def decode_all(self) -> None:
         while self.live.usage() and any(not self.live.caught_up(u.tenant).done() for u in self.live.usage()):
             self.decoder.step(timeout_s=0)
+
+    def flush(self) -> None:
+        """Make blocks of all that was acknowledged before."""
+        for usage in self.live.usage():
+            self.decode_all()
+            self.flusher.flush(usage.tenant)
+
+    def has_spans(self, tenant: str) -> bool:
+        """Return whether spans of a tenant lie here and in no block."""
+        return any(usage.tenant == tenant and usage.spans for usage in self.live.usage())
+
+    def has_decoded(self, tenant: str) -> bool:
+        """Return whether a query need not wait for this node."""
+        return self.live.caught_up(tenant).done()
 
     def snapshot(self, tenant: str) -> tuple[ScanSource, ...]:
         """Return what a query scans; everything must be decoded."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from types import SimpleNamespace
+from typing import Any
 
 #: For so many pauses, of all together, an actor may stand still.
 MOST_STALLED = 400
@@ -86,6 +88,10 @@ class Scheduler:
         self._current = self._rng.choice(self._actors) if self._actors else None
         (self._current.turn if self._current else self._all_ended).release()
 
+    def promise(self) -> TurnFuture:
+        """Return what stands in for a future that is waited for on a turn."""
+        return TurnFuture(self)
+
     def threading_of_turns(self) -> SimpleNamespace:
         """Return what stands in for the module `threading` where locks are held over pauses."""
         return SimpleNamespace(Lock=lambda: TurnLock(self))
@@ -105,3 +111,16 @@ class TurnLock:
 
     def __exit__(self, *_: object) -> None:
         self._is_held = False
+
+
+class TurnFuture(Future[Any]):
+    """A promise; who waits for it gives the turn away."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        super().__init__()
+        self._scheduler = scheduler
+
+    def result(self, timeout: float | None = None) -> Any:
+        while not self.done():
+            self._scheduler.pause(must_switch=True)
+        return super().result(timeout)
