@@ -29,7 +29,7 @@ def require_known(encoding: str) -> None:
 
 def decompress(encoding: str, body: Body, limit: int) -> bytes:
     """Return the body as it was before a known encoding. Raises BadRequest: damaged, or more than `limit` bytes."""
-    return DECODERS[encoding](body, limit) if encoding else body
+    return DECODERS[encoding](body, limit) if encoding else bytes(body)
 
 
 def _inflate(body: Body, limit: int, window_bits: int, format_name: str) -> bytes:
