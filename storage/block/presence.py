@@ -6,6 +6,7 @@ A trace has a few dozen of the hundred and more attributes of its block; the oth
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ import pyarrow as pa
 
 from storage.arrays import single_chunk, validity
 from storage.columns import REST_FIELD, is_attribute_column
-from storage.kernels.gather import unpack_bits
+from storage.kernels.gather import find_set_stripes
 
 #: Spans in a stripe as blocks are written; FORMAT.md says what longer and shorter ones cost.
 STRIPE_ROWS = 32
@@ -56,10 +57,7 @@ def _has_values(array: pa.Array, lead: int, stripes: int) -> npt.NDArray[np.bool
     bits = validity(array)
     if bits is None:
         return np.ones(stripes, np.bool_)
-    padded = np.zeros(stripes * STRIPE_ROWS, np.uint8)
-    padded[lead : lead + len(array)] = unpack_bits(bits, array.offset, len(array))
-    present: npt.NDArray[np.bool_] = np.any(padded.reshape(stripes, STRIPE_ROWS) != 0, axis=1)
-    return present
+    return cast("npt.NDArray[np.bool_]", find_set_stripes(bits, array.offset, len(array), lead, STRIPE_ROWS))
 
 
 def columns_of(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, types
 
-from storage.kernels.signatures import I32, OUT_I32, OUT_U8, U8, Array, returns
+from storage.kernels.signatures import I32, OUT_BOOL, OUT_I32, OUT_U8, U8, Array, returns
 
 
 @njit(returns(OUT_U8, types.int64)(U8, types.int64, I32), cache=True, nogil=True)
@@ -29,6 +29,28 @@ def unpack_bits(bits: Array, offset: int, count: int) -> Array:
     for i in range(count):
         at = offset + i
         out[i] = (bits[at >> 3] >> (at & 7)) & 1
+    return out
+
+
+@njit(OUT_BOOL(U8, types.int64, types.int64, types.int64, types.int64), cache=True, nogil=True)
+def find_set_stripes(bits: Array, offset: int, count: int, lead: int, stripe_rows: int) -> Array:
+    """Return for each stripe of rows whether any of its bits is set, of `count` bits from `offset` on.
+
+    The first bit stands `lead` rows after the beginning of the first stripe.
+    """
+    out = np.zeros((lead + count + stripe_rows - 1) // stripe_rows, np.bool_)
+    row = 0
+    for stripe in range(out.size):
+        stop = min((stripe + 1) * stripe_rows - lead, count)
+        while row < stop:
+            at = offset + row
+            if at & 7 == 0 and row + 8 <= stop and bits[at >> 3] == 0:
+                row += 8
+            elif (bits[at >> 3] >> (at & 7)) & 1:
+                out[stripe] = True
+                row = stop
+            else:
+                row += 1
     return out
 
 
