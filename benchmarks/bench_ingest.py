@@ -14,12 +14,13 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from itertools import cycle, islice
+from itertools import count, cycle, islice
 from multiprocessing import get_context
 from pathlib import Path
 
 import grpc
 import grpc.aio
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tempo_dask.demo.shop import generate
 from tempo_dask.recorded import count_spans
@@ -69,15 +70,34 @@ def usage(pid: int) -> Usage:
 def requests(spans: int) -> list[bytes]:
     """Return requests with so many spans: recorded ones over and over where they are, else those of the shop."""
     paths = sorted(DATA.glob("*.otlp.pb.gz"))
-    recorded = (body for path in paths for body in read_requests(gzip.decompress(path.read_bytes())))
+    shop = generate(spans, end_ns=NOW_NS, span_of_time_ns=3600 * 10**9, seed=1)
     found: list[bytes] = []
-    for body in recorded if paths else generate(spans, end_ns=NOW_NS, span_of_time_ns=3600 * 10**9, seed=1):
-        if len(body) <= LARGEST_REQUEST:
-            found.append(body)
-            spans -= count_spans(body)
+    for body in recorded(paths) if paths else shop:
+        found.append(body)
+        spans -= count_spans(body)
         if spans <= 0:
             break
     return found
+
+
+def recorded(paths: Sequence[Path]) -> Iterator[bytes]:
+    """Yield the requests of some files over and over, each time with traces of their own."""
+    for number in count():
+        for path in paths:
+            for body in read_requests(gzip.decompress(path.read_bytes())):
+                if len(body) <= LARGEST_REQUEST:
+                    yield renumbered(body, number) if number else body
+
+
+def renumbered(body: bytes, number: int) -> bytes:
+    """Return a request whose traces have other ids."""
+    request = ExportTraceServiceRequest.FromString(body)
+    for resource_spans in request.resource_spans:
+        for scope_spans in resource_spans.scope_spans:
+            for span in scope_spans.spans:
+                span.trace_id = number.to_bytes(2, "big") + span.trace_id[2:]
+    made: bytes = request.SerializeToString()
+    return made
 
 
 def send(address: str, bodies: Sequence[bytes], per_s: float = 0.0) -> Sent:
