@@ -15,6 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.arrays import list_offsets, single_chunk
+from storage.kernels.group import number_pairs
+
+#: So many possible pairs are numbered by a table of all of them.
+_FEW_PAIRS = 1 << 14
 
 Codes = npt.NDArray[np.int64]
 Columns = Sequence[pa.ChunkedArray | pa.Array]
@@ -31,10 +35,18 @@ def row_codes(columns: Columns, rows: int, *, ranked: bool = False) -> Codes:
         return codes
     for column in columns:
         array = single_chunk(column) if isinstance(column, pa.ChunkedArray) else column
+        if _is_constant(array):
+            continue
         codes = _pair(codes, _column_codes(array, ranked=ranked), ranked=ranked)
         if codes.max() == rows - 1:  # all differ, whatever the other columns hold
             break
     return codes
+
+
+def _is_constant(array: pa.Array) -> bool:
+    """Tell whether all rows are plainly equal: null, or the only value of a dictionary."""
+    is_one = pa.types.is_dictionary(array.type) and len(array.dictionary) == 1
+    return bool(array.null_count == len(array) or (is_one and array.null_count == 0))
 
 
 def _pair(first: Codes, second: Codes, *, ranked: bool) -> Codes:
@@ -42,6 +54,9 @@ def _pair(first: Codes, second: Codes, *, ranked: bool) -> Codes:
     width = int(second.max(initial=0)) + 1
     if width == 1:
         return first
+    height = int(first.max(initial=0)) + 1
+    if not ranked and height * width <= _FEW_PAIRS:
+        return number_pairs(first, second, height, width)
     return _encode(pa.array(first * width + second), ranked=ranked)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit, types
 
-from storage.kernels.signatures import I32, OUT_I32, U64, Array, returns
+from storage.kernels.signatures import I32, I64, OUT_I32, OUT_I64, U64, Array, returns
 
 
 @njit(types.uint64(types.uint64, types.uint64, types.uint64), cache=True, nogil=True, inline="always")
@@ -50,6 +50,26 @@ def number_ids(high: Array, low: Array, seed: int) -> tuple[Array, Array]:
                 break
             at = (at + 1) & (size - 1)
     return numbers, firsts[:count].copy()
+
+
+@njit(OUT_I64(I64, I64, types.int64, types.int64), cache=True, nogil=True)
+def number_pairs(first: Array, second: Array, height: int, width: int) -> Array:
+    """Return for each pair of codes its number in order of first appearance.
+
+    Codes are below `height` and `width`, of which the product is small, and both arrays are of the same length.
+    """
+    numbers = np.full(height * width, np.int64(-1))
+    out = np.empty(min(first.size, second.size), np.int64)
+    count = 0
+    for row in range(out.size):
+        if not (0 <= first[row] < height and 0 <= second[row] < width):
+            raise ValueError("a code is out of range")
+        at = first[row] * width + second[row]
+        if numbers[at] < 0:
+            numbers[at] = count
+            count += 1
+        out[row] = numbers[at]
+    return out
 
 
 @njit(returns(OUT_I32, OUT_I32)(I32, types.int64), cache=True, nogil=True)
