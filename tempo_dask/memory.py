@@ -12,11 +12,13 @@ import platform
 import pyarrow as pa
 
 #: Parameters of glibc's mallopt, as malloc.h numbers them.
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
 #: Blocks up to this size come from the heap, not from the kernel one by one; glibc's heaps of threads hold 64 MiB.
 _FROM_HEAP_BYTES = 32 << 20
 #: Free memory at the end of a heap beyond this goes back to the kernel.
 _KEPT_FREE_BYTES = 256 << 20
+#: A thread's heap that is empty stays unless so much is free in the one before it: as large as a heap, it stays.
+_HEAP_BYTES = 64 << 20
 
 
 def keep_freed_memory() -> None:
@@ -26,3 +28,4 @@ def keep_freed_memory() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(_MMAP_THRESHOLD, _FROM_HEAP_BYTES)
         libc.mallopt(_TRIM_THRESHOLD, _KEPT_FREE_BYTES)
+        libc.mallopt(_TOP_PAD, _HEAP_BYTES)
