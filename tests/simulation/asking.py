@@ -9,7 +9,9 @@ import numpy as np
 
 from tempo_dask.engine.engine import Engine
 from tempo_dask.engine.requests import RangeRequest, SearchRequest, TraceRequest, Window
-from tests.ingest.numbered import START_NS, numbers
+from tests.ingest.numbered import START_NS
+from tests.otlp_oracle import requests_to_spans, tables_to_spans
+from tests.simulation.node import Body
 
 EVER = Window(-(2**62), 2**62)
 MINUTE_NS = 60 * 10**9
@@ -42,11 +44,13 @@ async def by_metrics(engine: Engine, tenant: str) -> Counter[int]:
     return found
 
 
-async def by_id(engine: Engine, tenant: str, traces: Sequence[int]) -> Counter[int]:
-    """Return how often each span is in the traces asked for."""
+async def by_id(engine: Engine, tenant: str, traces: Sequence[int], body: Body) -> Counter[int]:
+    """Return how often each span is in the traces asked for; each must be what `body` makes, field by field."""
     found: Counter[int] = Counter()
     for trace in traces:
         answer = await engine.trace(TraceRequest(tenant, (trace + 1).to_bytes(16, "big")))
-        if answer.tables is not None:
-            found.update(numbers(answer.tables))
+        for span in [] if answer.tables is None else tables_to_spans(answer.tables):
+            number = int.from_bytes(span.span_id, "big") - 1
+            assert [span] == requests_to_spans([body([number])]), f"not what was sent: {span}"
+            found[number] += 1
     return found

@@ -17,6 +17,8 @@ from tempo_dask.errors import Unavailable
 from tempo_dask.maintenance.cycle import Maintenance
 from tempo_dask.maintenance.erase import hide_traces
 from tempo_dask.maintenance.limits import DAY_NS, CompactionLimits
+from tests.ingest import numbered
+from tests.simulation import rich
 from tests.simulation.asking import by_id, by_metrics, by_search, traces_with
 from tests.simulation.machine import SECOND_NS, Machine
 from tests.simulation.model import TENANTS, Model, trace_of
@@ -35,8 +37,8 @@ ASKED_AT_START, SENT_AGAIN = 0.3, 0.15
 READER_DAWDLES = (0, 0, 0, 60)
 #: Blocks made in peace before a life, so that compaction and sweeping come early in some.
 BLOCKS_BEFORE = (0, 0, 0, 0, 0, 3)
-#: How often a machine crashes twice, has two nodes, and somebody erases.
-TWO_LIVES, TWO_NODES, ERASES = 0.25, 0.3, 0.3
+#: How often a machine crashes twice, has two nodes, somebody erases, and spans hold all that a block can.
+TWO_LIVES, TWO_NODES, ERASES, RICH = 0.25, 0.2, 0.2, 0.1
 SURVIVED = (StorageError, OSError, Unavailable, ExceptionGroup)
 
 
@@ -49,6 +51,7 @@ class Lives:
         rng = self.machine.rng
         self._lives = 2 if rng.random() < TWO_LIVES else 1
         self._names = ["node", "other"] if rng.random() < TWO_NODES else ["node"]
+        self._body = rich.body if rng.random() < RICH else numbered.body
         self._erases = rng.random() < ERASES
         self._executor = executor
         self._nodes: list[Node] = []
@@ -65,6 +68,8 @@ class Lives:
                 self._one_life()
                 self.machine.restart()
             self._start()
+            if self._erases:
+                self._erase_in_peace()
             self._flush()
             self._check_at_the_end()
 
@@ -74,15 +79,13 @@ class Lives:
         for way in WAYS[1:]:
             self._check(asked, way)
         self._check(other, self.machine.rng.choice(WAYS))
-        if self._erases:
-            self._finish_erasures()
         self.machine.now_ns += LIMITS.block_retention + DAY_NS
         self._compacted()
         for node in self._nodes:
             assert all(not node.snapshot(tenant) for tenant in TENANTS), "kept beyond the retention"
 
     def _start(self) -> None:
-        self._nodes = [Node(self.machine, name) for name in self._names]
+        self._nodes = [Node(self.machine, name, self._body) for name in self._names]
         for node in self._nodes:
             node.neighbours.nodes = [each for each in self._nodes if each is not node]
             node.decode_all()
@@ -215,15 +218,22 @@ class Lives:
             with self.model.erasing(tenant, traces):
                 hide_traces(store, tenant, ids, grace_s=rng.choice([0, 5]), clock=self.machine.clock)
 
-    def _finish_erasures(self) -> None:
-        """All erasures end, and what was erased does not come back."""
-        for _ in range(12):
+    def _erase_in_peace(self) -> None:
+        """Erase what lies in blocks, or in memory and the log; all erasures end, and nothing of it comes back."""
+        self._push()
+        for node in self._nodes:
+            node.decode_all()
+            node.erasure.step()
+        self._erase()
+        for tenant in TENANTS:
+            self._check(tenant, "columns")
+        for attempt in range(12):
             for node in self._nodes:
                 node.erasure.step()
             self._compacted()
             if not any(self._nodes[0].blocks.block_list(tenant).hidden for tenant in TENANTS):
                 break
-            self.machine.now_ns += 30 * MINUTE_NS
+            self.machine.now_ns += (1 if attempt < 3 else 30) * MINUTE_NS
         else:
             raise AssertionError("an erasure does not end")
         for tenant in TENANTS:
@@ -274,4 +284,4 @@ class Lives:
             return await by_search(engine, tenant)
         if way == "metrics":
             return await by_metrics(engine, tenant)
-        return await by_id(engine, tenant, traces)
+        return await by_id(engine, tenant, traces, self._body)

@@ -31,7 +31,7 @@ SECOND_NS = 10**9
 #: How often a machine crashes at a pause or an await, and not at an operation of the disk.
 OFF_BETWEEN = 0.35
 #: Within how many a machine crashes: at once, somewhere in the middle, or hardly.
-OPERATIONS_OF_A_LIFE, PAUSES_OF_A_LIFE = (50, 200, 1000), (100, 500, 2000)
+OPERATIONS_OF_A_LIFE, PAUSES_OF_A_LIFE = (50, 200, 800), (100, 400, 1600)
 
 #: Modules with locks that are held while files are read or written.
 _LOCKS = ("storage.wal", "storage.commit_log", "storage.block_store", "storage.block.reader", "tempo_dask.ingest.flush")

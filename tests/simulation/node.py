@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 from storage.block_store import BlockStore
 from storage.chunk import merge_chunks
@@ -19,8 +20,10 @@ from tempo_dask.ingest.records import Record
 from tempo_dask.ingest.sources import Sources
 from tempo_dask.kernels import otlp
 from tempo_dask.physical.cube_cache import PROCESS_CUBES
-from tests.ingest.numbered import body
 from tests.simulation.machine import DATA, Machine
+
+#: Makes a request of the numbers of its spans.
+Body: TypeAlias = Callable[[Sequence[int]], bytes]
 
 
 class Neighbours:
@@ -42,11 +45,12 @@ class Neighbours:
 class Node:
     """One life of a node, from its start to a crash."""
 
-    def __init__(self, machine: Machine, name: str) -> None:
+    def __init__(self, machine: Machine, name: str, body: Body) -> None:
         """Start: open the log, and take over what no block holds."""
         self.name = name
+        self._body = body
         self._machine, rng = machine, machine.rng
-        self.wal = Wal(DATA / "wal", name, segment_bytes=400, files=machine.files, clock=machine.clock)
+        self.wal = Wal(DATA / "wal", name, segment_bytes=1500, files=machine.files, clock=machine.clock)
         self.blocks = BlockStore(machine.store(), clock=machine.clock)
         self.live = LiveStore(
             LiveLimits(batch_spans=rng.choice([8, 40]), linger_s=rng.choice([0.1, 1.0])), machine.monotonic
@@ -77,7 +81,7 @@ class Node:
 
     def push(self, group: Sequence[tuple[str, Sequence[int]]], arrived_ns: int) -> None:
         """Acknowledge requests, each the numbers of a tenant's spans, as the committer does."""
-        bodies = [(tenant, body(numbers)) for tenant, numbers in group]
+        bodies = [(tenant, self._body(numbers)) for tenant, numbers in group]
         seqs = self.wal.append(bodies, arrived_ns=arrived_ns)
         self._machine.pause()
         self.live.accept(

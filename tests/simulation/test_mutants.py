@@ -16,11 +16,19 @@ from storage.errors import StorageError
 from storage.files import Data
 from storage.wal import Wal
 from tempo_dask.engine import sources
+from tempo_dask.ingest import sources as ingest_sources
+from tempo_dask.ingest.erasing import NodeErasure
+from tempo_dask.ingest.sources import Sources
 from tempo_dask.physical.units import Shard
 from tests.simulation.lives import Lives
 from tests.simulation.machine import SimulatedFiles, SimulatedStore
 from tests.simulation.test_simulation import inline_executor
 from tests.storage.power_loss import Handle
+
+
+async def _alone(_sources: Sources, _tenant: str, _listed: object) -> tuple[tuple[()], dict[str, str]]:
+    return (), {}
+
 
 _sweep, _release = BlockStore.sweep, Wal.release
 #: A fault is found by one of so many seeds; most by the first few.
@@ -60,6 +68,9 @@ MUTANTS = {
     "one process overwrites another's entry of the log": (SimulatedStore, "put_if_absent", _overwrite),
     "what was sent twice is not looked for": (sources, "stitched", _unstitched),
     "files go while a reader may hold an older list": (BlockStore, "sweep", _sweep_at_once),
+    "a node does not empty its log of erased traces": (NodeErasure, "empty_log", lambda _node: True),
+    "live spans show erased traces": (ingest_sources, "veil_all", lambda chunks, _hidden: (chunks, {})),
+    "other nodes are not asked": (Sources, "_of_others", _alone),
     "the log lets go of what no block holds": (Wal, "release", _release_too_much),
 }
 
