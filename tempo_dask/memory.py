@@ -29,3 +29,9 @@ def keep_freed_memory() -> None:
         libc.mallopt(_MMAP_THRESHOLD, _FROM_HEAP_BYTES)
         libc.mallopt(_TRIM_THRESHOLD, _KEPT_FREE_BYTES)
         libc.mallopt(_TOP_PAD, _HEAP_BYTES)
+
+
+def give_back_freed_memory() -> None:
+    """Give the kernel all that is free now, also between what is in use; for when much was freed at once."""
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)

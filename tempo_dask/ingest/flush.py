@@ -19,8 +19,12 @@ from storage.chunk import Chunk
 from storage.columns import ScanSource
 from tempo_dask import telemetry
 from tempo_dask.ingest.live import LiveStore, TenantUsage
+from tempo_dask.memory import give_back_freed_memory
 
 log = logging.getLogger(__name__)
+
+#: Chunks of so many bytes leave memory to the kernel when they are dropped; fewer leave it to the next chunks.
+GIVEN_BACK_BYTES = 32 << 20
 
 
 class BlockList(Protocol):
@@ -93,7 +97,8 @@ class Flusher:
 
     def step(self) -> None:
         """Flush the tenants that are due, and drop what no reader can ask for any more."""
-        self._live.drop_retired(self._limits.grace_s)
+        if self._live.drop_retired(self._limits.grace_s) >= GIVEN_BACK_BYTES:
+            give_back_freed_memory()  # else the holes that chunks leave add up from block to block
         errors = []
         due = due_tenants(self._live.usage(), self._limits)
         telemetry.FLUSH_QUEUE.set(len(due))

@@ -150,15 +150,17 @@ class LiveStore:
         with self._changed:
             self._tenants[tenant].retire(through, self._monotonic())
 
-    def drop_retired(self, grace_s: float) -> None:
-        """Forget chunks that were retired at least `grace_s` ago."""
+    def drop_retired(self, grace_s: float) -> int:
+        """Forget chunks that were retired at least `grace_s` ago; return how many bytes they had."""
         before = self._monotonic() - grace_s
         with self._changed:
             dropped = [live.drop(before) for live in self._tenants.values()]
+            held = sum(self._chunk_bytes.values())
             if any(dropped):
                 kept = {chunk.id for live in self._tenants.values() for chunk in live.chunks}
                 self._chunk_bytes = {id_: size for id_, size in self._chunk_bytes.items() if id_ in kept}
                 self._changed.notify_all()
+            return held - sum(self._chunk_bytes.values())
 
     def releasable(self) -> int:
         """Return the number up to which every record lies in blocks, so the log need not keep it."""
