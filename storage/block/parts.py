@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from storage.arrays import single_chunk, values
 from storage.block.presence import Presence, find_presence, join_presence
-from storage.block.schema import choose_encodings, parquet_name
+from storage.block.schema import choose_encodings
 from storage.block.writer import PAGE_ROWS, UNIT_SPANS, EncodedBlock, Origin, TableWriter, seal_block
 from storage.columns import (
     ARROW_TYPES,
@@ -123,9 +123,9 @@ class _BlockInParts:
             columns=columns,
             rest_keys=join_rest([self._rest, describe_rest(whole, _WHOLE)]),
         )
-        files = {parquet_name(name): writer.finish() for name, writer in self._writers.items()}
         ids = pa.concat_arrays(self._trace_ids)
-        return seal_block(files, ids, join_presence(self._presence), source, origin, self._unit_spans, self._page_rows)
+        presence = join_presence(self._presence)
+        return seal_block(self._writers, ids, presence, source, origin, self._unit_spans, self._page_rows)
 
     def _writer(self, name: TableName, first: pa.Table) -> TableWriter:
         """Return the writer of a table; its encodings are chosen when its first rows are here."""

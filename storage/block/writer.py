@@ -74,19 +74,18 @@ def write_block(
     """
     row_group_spans = min(row_group_spans, unit_spans)
     source = describe_source(tables, id=origin.id, tenant=origin.tenant, unit_spans=row_group_spans)
-    files: dict[str, bytes | pa.Buffer] = {}
+    writers: dict[TableName, TableWriter] = {}
     for name in TABLES:
         table = tables.table(name)
-        file = TableWriter(table.schema, choose_encodings(name, table, source.columns), page_rows)
+        writers[name] = TableWriter(table.schema, choose_encodings(name, table, source.columns), page_rows)
         for start, stop in pairwise(_row_bounds(name, table, source.units)):
-            file.add(_rows(table, start, stop))
-        files[parquet_name(name)] = file.finish()
+            writers[name].add(_rows(table, start, stop))
     trace_ids = single_chunk(tables.table("traces").column("trace_id"))
-    return seal_block(files, trace_ids, find_presence(tables.spans), source, origin, unit_spans, page_rows)
+    return seal_block(writers, trace_ids, find_presence(tables.spans), source, origin, unit_spans, page_rows)
 
 
 def seal_block(
-    files: Mapping[str, bytes | pa.Buffer],
+    writers: Mapping[TableName, TableWriter],
     trace_ids: pa.FixedSizeBinaryArray,
     presence: Presence,
     source: SourceMeta,
@@ -94,13 +93,14 @@ def seal_block(
     unit_spans: int,
     page_rows: int,
 ) -> EncodedBlock:
-    """Return the block whose tables are encoded, with its arrays and its description.
+    """Return the block whose tables are written, with its arrays and its description; ends their files.
 
     The units of `source` are the row groups.
     """
     index = TraceIndex.of(trace_ids)
     arrays = {TRACE_IDS: _npy(index.ids), TRACE_ROWS: _npy(index.rows), SPAN_COLUMNS: _npy(presence)}
-    all_files = {**files, **arrays}
+    files: dict[str, bytes | pa.Buffer] = {parquet_name(name): writer.finish() for name, writer in writers.items()}
+    files |= arrays
     meta = BlockMeta(
         source=replace(source, units=join_row_groups(source.units, unit_spans)),
         row_groups=source.units,
@@ -109,11 +109,11 @@ def seal_block(
         first_seq=origin.first_seq,
         last_seq=origin.last_seq,
         arrived_ns=origin.arrived_ns,
-        rows={name: pq.read_metadata(pa.BufferReader(files[parquet_name(name)])).num_rows for name in TABLES},
+        rows={name: writers[name].row_count for name in TABLES},
         page_rows=page_rows,
-        files={name: FileMeta(len(data), _checksum(data)) for name, data in all_files.items()},
+        files={name: FileMeta(len(data), _checksum(data)) for name, data in files.items()},
     )
-    return EncodedBlock({**all_files, DESCRIPTION: meta.encode()}, meta)
+    return EncodedBlock({**files, DESCRIPTION: meta.encode()}, meta)
 
 
 def _checksum(data: bytes | pa.Buffer) -> int:
@@ -138,6 +138,7 @@ class TableWriter:
     """A Parquet file in the making, a row group after another: in memory, or `spooled` to a file without a name."""
 
     def __init__(self, schema: pa.Schema, encodings: Encodings, page_rows: int, *, spooled: bool = False) -> None:
+        self.row_count = 0
         self._file = tempfile.TemporaryFile() if spooled else None  # noqa: SIM115  # lives as long as its content
         self._sink = pa.BufferOutputStream() if self._file is None else pa.PythonFile(self._file, "w")
         self._writer = pq.ParquetWriter(
@@ -159,6 +160,7 @@ class TableWriter:
     def add(self, rows: pa.Table) -> None:
         """Write rows as one row group, their dictionaries no larger than they need."""
         self._writer.write_table(rows, row_group_size=max(1, rows.num_rows))
+        self.row_count += rows.num_rows
 
     def finish(self) -> pa.Buffer:
         """End the file and return it, mapped into memory where it was spooled."""
