@@ -310,7 +310,7 @@ def _rules(config: Config, limits_of: LimitsOf) -> Rules:
     return Rules(
         tenant_of=tenant_of if config.multitenancy_enabled else single_tenant,
         limits_of=limits_of,
-        retry_after_s=int(config.distributor.retry_after_on_resource_exhausted.total_seconds()),
+        retry_after_s=config.distributor.retry_after_on_resource_exhausted.total_seconds(),
     )
 
 

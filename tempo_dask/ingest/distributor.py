@@ -31,7 +31,7 @@ class Rules:
 
     tenant_of: TenantOf = single_tenant
     limits_of: LimitsOf = unlimited
-    retry_after_s: int = 0  # `distributor.retry_after_on_resource_exhausted`; 0 tells clients nothing
+    retry_after_s: float = 0  # `distributor.retry_after_on_resource_exhausted`; 0 tells clients nothing
 
 
 class Distributor:

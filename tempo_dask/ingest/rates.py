@@ -13,7 +13,7 @@ from tempo_dask.ingest.limits import IngestLimits
 class RateLimited(TooManyRequests):
     """A tenant sends more than its rate; where `retry_after_s` is not 0, clients are told to come back after it."""
 
-    def __init__(self, text: str, spans: int, retry_after_s: int) -> None:
+    def __init__(self, text: str, spans: int, retry_after_s: float) -> None:
         super().__init__(text)
         self.spans = spans
         self.retry_after_s = retry_after_s

@@ -84,10 +84,14 @@ async def test_there_is_nothing_else(otlp_grpc: str, method: str) -> None:
 
 @pytest.mark.parametrize(
     ("error", "name", "code", "seconds"),
-    [(RateLimited("slow down", 3, 7), "RESOURCE_EXHAUSTED", 8, 7), (Overloaded("slow down"), "UNAVAILABLE", 14, 1)],
+    [
+        (RateLimited("slow down", 3, 7), "RESOURCE_EXHAUSTED", 8, 7),
+        (RateLimited("slow down", 3, 0.5), "RESOURCE_EXHAUSTED", 8, 0.5),
+        (Overloaded("slow down"), "UNAVAILABLE", 14, 1),
+    ],
 )
 async def test_who_sends_too_much_is_told_when_to_come_back(
-    otlp_grpc: str, taken: Taken, error: Exception, name: str, code: int, seconds: int
+    otlp_grpc: str, taken: Taken, error: Exception, name: str, code: int, seconds: float
 ) -> None:
     taken.error = error
     with pytest.raises(grpc.aio.AioRpcError) as raised:
@@ -97,4 +101,4 @@ async def test_who_sends_too_much_is_told_when_to_come_back(
     status = Status.FromString(details)
     retry = RetryInfo()
     assert status.details[0].Unpack(retry)
-    assert (status.code, retry.retry_delay.seconds) == (code, seconds)
+    assert (status.code, retry.retry_delay.ToTimedelta().total_seconds()) == (code, seconds)

@@ -19,6 +19,7 @@ import pytest
 from tempo_dask.errors import TooManyRequests, Unavailable
 from tempo_dask.ingest.receivers import http_bodies as receiver
 from tempo_dask.ingest.receivers.otlp_http import TracesHandler
+from tempo_dask.ingest.rates import RateLimited
 from tempo_dask.ingest.room import Overloaded
 from tests.ingest.conftest import Taken
 from tests.ingest.http_client import Answer, ask_async
@@ -184,9 +185,16 @@ async def test_errors_of_the_write_path(otlp_http: str, taken: Taken, error: Exc
     assert (answer.status, answer.body[:2]) == (status, bytes([8, code]))
 
 
-async def test_who_comes_when_there_is_no_room_is_told_when_to_return(otlp_http: str, taken: Taken) -> None:
-    taken.error = Overloaded("full")
+@pytest.mark.parametrize(
+    ("error", "status", "code", "delay"),
+    [(Overloaded("full"), 503, 14, "1s"), (RateLimited("full", 3, 0.5), 429, 8, "0.5s")],
+)
+async def test_who_sends_too_much_is_told_when_to_return(
+    otlp_http: str, taken: Taken, error: Exception, status: int, code: int, delay: str
+) -> None:
+    """To the part of a second in the body; the header knows whole seconds alone."""
+    taken.error = error
     answer = await ask_async(f"{otlp_http}/v1/traces", "POST", b"{}", JSON)
-    assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
-    retry = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "1s"}
-    assert answer.json == {"code": 14, "message": "full", "details": [retry]}
+    assert (answer.status, answer.headers["Retry-After"]) == (status, "1")
+    retry = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay}
+    assert answer.json == {"code": code, "message": "full", "details": [retry]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
+from math import ceil
 from typing import Any
 
 from tempo_dask.errors import TempoDaskError
@@ -70,7 +71,7 @@ class TracesHandler(BodyHandler):
         self.set_status(rpc_status.codes_of(error)[0])
         self.set_header("Content-Type", self.media_type)
         if seconds := rpc_status.retry_after_s(error):
-            self.set_header("Retry-After", str(seconds))
+            self.set_header("Retry-After", str(ceil(seconds)))  # the header knows whole seconds alone
         self.finish(rpc_status.to_json(error) if self.media_type == JSON else rpc_status.to_protobuf(error))
 
     def write_error(self, status_code: int, **_: Any) -> None:

@@ -23,7 +23,7 @@ def codes_of(error: TempoDaskError) -> tuple[int, int]:
     return next((status, code) for kind, status, code in _CODES if isinstance(error, kind))
 
 
-def retry_after_s(error: TempoDaskError) -> int:
+def retry_after_s(error: TempoDaskError) -> float:
     """Return when the client should come back, 0 where it is not told."""
     return error.retry_after_s if isinstance(error, RateLimited | Overloaded) else 0
 
@@ -32,7 +32,9 @@ def to_protobuf(error: TempoDaskError) -> bytes:
     """Return an error as `google.rpc.Status` on the wire."""
     status = Status(code=codes_of(error)[1], message=str(error))
     if seconds := retry_after_s(error):
-        status.details.add().Pack(RetryInfo(retry_delay=Duration(seconds=seconds)))
+        delay = Duration()
+        delay.FromNanoseconds(round(seconds * 1e9))
+        status.details.add().Pack(RetryInfo(retry_delay=delay))
     message: bytes = status.SerializeToString()
     return message
 
@@ -41,5 +43,5 @@ def to_json(error: TempoDaskError) -> bytes:
     """Return an error as `google.rpc.Status` in JSON."""
     answer: dict[str, object] = {"code": codes_of(error)[1], "message": str(error)}
     if seconds := retry_after_s(error):
-        answer["details"] = [{"@type": _RETRY_INFO, "retryDelay": f"{seconds}s"}]
+        answer["details"] = [{"@type": _RETRY_INFO, "retryDelay": f"{seconds:g}s"}]
     return orjson.dumps(answer)
