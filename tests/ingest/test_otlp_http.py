@@ -17,9 +17,9 @@ import pyarrow as pa
 import pytest
 
 from tempo_dask.errors import TooManyRequests, Unavailable
+from tempo_dask.ingest.rates import RateLimited
 from tempo_dask.ingest.receivers import http_bodies as receiver
 from tempo_dask.ingest.receivers.otlp_http import TracesHandler
-from tempo_dask.ingest.rates import RateLimited
 from tempo_dask.ingest.room import Overloaded
 from tests.ingest.conftest import Taken
 from tests.ingest.http_client import Answer, ask_async
