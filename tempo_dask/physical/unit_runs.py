@@ -13,7 +13,7 @@ from tempo_dask.physical.units import ScanUnit, Shard, numbers_of_units, whole_s
 from tempo_dask.plan.nodes import Plan
 
 #: Units of a run: where a run begins in its source does not depend on the query.
-RUN_UNITS = 2
+RUN_UNITS = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
