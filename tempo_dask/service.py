@@ -38,6 +38,7 @@ from tempo_dask.ingest.background import Background
 from tempo_dask.ingest.distributor import Distributor, Rules
 from tempo_dask.ingest.erasing import NodeErasure, VeiledLive
 from tempo_dask.ingest.flush import FlushLimits
+from tempo_dask.ingest.joining import Joining
 from tempo_dask.ingest.limits import LimitsOf
 from tempo_dask.ingest.live import LiveLimits
 from tempo_dask.ingest.live_traces import LivePeriods
@@ -149,9 +150,11 @@ async def _serve(parts: Parts, wal: Wal, blocks: BlockStore, node: str, schedule
     compaction = config.compactor.compaction
     keep_blocks = _maintenance(parts, blocks, fabric).step
     maintenance = Background("maintenance", keep_blocks, pause_s=compaction.compaction_cycle.total_seconds())
-    erasing = Background("erasing", _erasure(pipeline, wal, blocks, node).step, pause_s=ERASE_PERIOD_S)
+    erasure = _erasure(pipeline, wal, blocks, node)
+    erasing = Background("erasing", erasure.step, pause_s=ERASE_PERIOD_S)
     reloading = _reloading(parts)
-    distributor = Distributor(pipeline.push, otlp.check, _rules(config, limits_of))
+    joining = Joining(pipeline.push, otlp.check, erasure.join)
+    distributor = Distributor(joining.push, otlp.check, _rules(config, limits_of))
     listeners = Listeners(config, api, observers.watching(distributor.push))
     try:
         addresses = await listeners.start()

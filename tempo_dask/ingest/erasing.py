@@ -79,6 +79,11 @@ class NodeErasure:
         self._emptied: set[str] = set()
         self._done: set[str] = set()
 
+    def join(self, tenant: str) -> None:
+        """Let erasures of a tenant wait for this node from now on. Raises StorageError."""
+        if self._node not in self._blocks.block_list(tenant).flushed:
+            self._blocks.commit_erasing(tenant, Erasing(joined=[self._node]))
+
     def step(self) -> None:
         """Look for erasures and do what can be done now."""
         now_s = self._monotonic()
@@ -119,11 +124,9 @@ class NodeErasure:
 
     def _asked(self, tenant: str) -> Mapping[str, Mapping[str, Any]]:
         """Return the erasures that wait for this node, which makes itself known where it has live spans."""
-        listed = self._blocks.block_list(tenant)
-        has_spans = any(usage.tenant == tenant and usage.spans for usage in self._live.usage())
-        if has_spans and self._node not in listed.flushed:
-            self._blocks.commit_erasing(tenant, Erasing(joined=[self._node]))
-        hidden = listed.hidden.items()
+        if any(usage.tenant == tenant and usage.spans for usage in self._live.usage()):
+            self.join(tenant)
+        hidden = self._blocks.block_list(tenant).hidden.items()
         return {
             erasure_id: erasure
             for erasure_id, erasure in hidden

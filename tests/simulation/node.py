@@ -82,6 +82,8 @@ class Node:
     def push(self, group: Sequence[tuple[str, Sequence[int]]], arrived_ns: int) -> None:
         """Acknowledge requests, each the numbers of a tenant's spans, as the committer does."""
         bodies = [(tenant, self._body(numbers)) for tenant, numbers in group]
+        for tenant, _ in group:
+            self.erasure.join(tenant)
         seqs = self.wal.append(bodies, arrived_ns=arrived_ns)
         self._machine.pause()
         self.live.accept(
@@ -100,10 +102,6 @@ class Node:
         for usage in self.live.usage():
             self.decode_all()
             self.flusher.flush(usage.tenant)
-
-    def has_spans(self, tenant: str) -> bool:
-        """Return whether spans of a tenant lie here and in no block."""
-        return any(usage.tenant == tenant and usage.spans for usage in self.live.usage())
 
     def has_decoded(self, tenant: str) -> bool:
         """Return whether a query need not wait for this node."""
