@@ -18,7 +18,7 @@ from tests.simulation.inline import InlinePool
 from tests.simulation.lives import Lives
 
 #: Seeds of one test, so that workers share them and a failure is found soon.
-BATCH = 20
+BATCH = 5
 ONE, SEEDS = os.environ.get("SEED"), os.environ.get("SEEDS")
 QUICK = range(500) if ONE is None else range(int(ONE), int(ONE) + 1)
 SLOW = range(1_000, 1_000 + int(SEEDS or 20_000))
