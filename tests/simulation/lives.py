@@ -38,7 +38,7 @@ READER_DAWDLES = (0, 0, 0, 60)
 #: Blocks made in peace before a life, so that compaction and sweeping come early in some.
 BLOCKS_BEFORE = (0, 0, 0, 0, 0, 3)
 #: How often a machine crashes twice, has two nodes, somebody erases, and spans hold all that a block can.
-TWO_LIVES, TWO_NODES, ERASES, RICH = 0.2, 0.12, 0.12, 0.06
+TWO_LIVES, TWO_NODES, ERASES, RICH = 0.2, 0.1, 0.08, 0.04
 SURVIVED = (StorageError, OSError, Unavailable, ExceptionGroup)
 
 

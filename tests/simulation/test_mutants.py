@@ -69,11 +69,13 @@ MUTANTS = {
     "files go while a reader may hold an older list": (BlockStore, "sweep", _sweep_at_once),
     "a node does not empty its log of erased traces": (NodeErasure, "empty_log", lambda _node: True),
     "live spans show erased traces": (ingest_sources, "veil_all", lambda chunks, _hidden: (chunks, {})),
-    "other nodes are not asked": (Sources, "_of_others", _alone),
-    "the log lets go of what no block holds": (Wal, "release", _release_too_much),
 }
 #: Found too, by a later seed.
-RARE = {"one process overwrites another's entry of the log": (SimulatedStore, "put_if_absent", _overwrite)}
+RARE = {
+    "the log lets go of what no block holds": (Wal, "release", _release_too_much),
+    "other nodes are not asked": (Sources, "_of_others", _alone),
+    "one process overwrites another's entry of the log": (SimulatedStore, "put_if_absent", _overwrite),
+}
 
 
 def found_out(target: object, name: str, replacement: object) -> bool:

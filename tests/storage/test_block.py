@@ -41,7 +41,7 @@ from tests.storage.test_merge import assert_same
 
 _NUMBERS = itertools.count()  # what is kept of blocks goes by their ids
 ORIGIN = Origin("b", "t", "n", 3, 9, (5, 2**62))
-QUICK = settings(deadline=None, max_examples=15)
+QUICK = settings(deadline=None, max_examples=10)
 
 
 def encode(tables: SpanTables, unit_spans: int = 131_072, page_rows: int = 50) -> EncodedBlock:

@@ -65,6 +65,7 @@ def _is_one_trace(unit) -> bool:
     return unit.stop_trace - unit.first_trace == 1
 
 
+@pytest.mark.slow
 def test_recorded_traces_in_two_blocks(shared: Path) -> None:
     tables = recorded_tables(shared, "small")
     whole = Chunk.seal(tables, id="whole", tenant="t")

@@ -144,6 +144,7 @@ def test_tempos_blocks_in_a_bucket(s3: str, tmp_path: Path) -> None:
         list(blocks.convert("t", blocks.tempo_blocks("t").blocks[folder.name]))
 
 
+@pytest.mark.slow  # it waits out the tries of the store
 def test_a_server_that_is_gone_is_told() -> None:
     store = open_remote(s3_settings("127.0.0.1:9"))
     started = time.monotonic()
