@@ -71,7 +71,8 @@ class PlannedSearch:
 
     async def result(self, matches: Matches, executor: Executor) -> SearchResult:
         """Return matches as they are shown."""
-        display = await executor.run(display_work(self.plan, matches, self.work.tasks))
+        found = display_work(self.plan, matches, self.work.tasks)
+        display = await executor.run(found) if matches else found.combine(())
         with_spans = bool(self.request.query)
         shown = (match for match in matches if (match.unit, match.trace) in display.traces)  # else its block is damaged
         traces = tuple(_found(match, display, with_spans=with_spans) for match in shown)
