@@ -57,7 +57,7 @@ class ParquetFormat:
         """Open a block if all of it is there. One that is as listed has its description decoded when that is needed."""
         description = files.local_path(DESCRIPTION)
         if description is None:  # a store a network away: each question would be a round trip
-            return Block.open(read_description(files), files)
+            return Block.open(read_description(files, listed), files)
         if listed is not None and is_as_listed(description.parent, listed):
             return Block.listed(listed, files)
         meta = BlockMeta.decode(description.read_bytes())

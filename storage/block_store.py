@@ -38,7 +38,8 @@ log = logging.getLogger(__name__)
 
 #: A block that could not be opened is tried again after so long.
 RETRY_S = 10.0
-PARALLEL_OPENS = 8
+#: Blocks a network away that are opened at once: each waits for one answer.
+PARALLEL_OPENS = 32
 
 
 class PublishTooSlow(StorageError):

@@ -57,9 +57,13 @@ def is_as_listed(folder: Path, listed: Listed) -> bool:
     return bool((len(data), google_crc32c.value(data)) == (record["description_bytes"], record["description_crc32c"]))
 
 
-def read_description(files: BlockFiles) -> BlockMeta:
-    """Return what a block's description says. Raises DamagedBlock, and what the store raises."""
-    return BlockMeta.decode(files.read_range(DESCRIPTION, 0, files.size(DESCRIPTION)))
+def read_description(files: BlockFiles, listed: Listed | None = None) -> BlockMeta:
+    """Return what a block's description says; in one request where the log knows how long it is.
+
+    Raises DamagedBlock, and what the store raises.
+    """
+    known = listed.record.get("description_bytes") if listed is not None else None
+    return BlockMeta.decode(files.read_range(DESCRIPTION, 0, known or files.size(DESCRIPTION)))
 
 
 def described(tenant: str, block_id: str, files: BlockFiles) -> BlockMeta:

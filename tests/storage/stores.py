@@ -52,6 +52,29 @@ class WrappedStore:
         return self.inner.local_path(key)
 
 
+class CountingStore(WrappedStore):
+    """A store without files, which counts requests for ranges and sizes."""
+
+    def __init__(self, inner: ObjectStore) -> None:
+        super().__init__(inner)
+        self.requests = 0
+
+    def local_path(self, key: str) -> None:
+        return None
+
+    def get_range(self, key: str, start: int, stop: int) -> bytes:
+        self.requests += 1
+        return super().get_range(key, start, stop)
+
+    def get_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> Sequence[bytes]:
+        self.requests += 1
+        return super().get_ranges(key, ranges)
+
+    def size(self, key: str) -> int:
+        self.requests += 1
+        return super().size(key)
+
+
 class ForgetfulStore(WrappedStore):
     """Creates objects, but the answer is lost: it looks as if somebody else had been faster, or like an error."""
 

@@ -35,7 +35,7 @@ from storage.tenants import InvalidTenant
 from tests.otlp_oracle import Resource, Scope, Span
 from tests.storage.builder import tables_of
 from tests.storage.plain_blocks import NAMES, PlainFormat, plain_sources
-from tests.storage.stores import FailingStore, ForgetfulStore, WrappedStore
+from tests.storage.stores import CountingStore, FailingStore, ForgetfulStore, WrappedStore
 
 HOUR_NS = 3600 * 10**9
 
@@ -486,6 +486,16 @@ def test_blocks_that_earlier_versions_listed_are_opened_and_checked(tmp_path: Pa
     assert block.meta == meta.source
     (tmp_path / "t" / meta.id / DESCRIPTION).write_bytes(meta.encode()[:-9])
     assert list(BlockStore(objects).snapshot("t").set_aside) == [meta.id]
+
+
+def test_a_block_a_network_away_is_opened_by_one_request() -> None:
+    objects = CountingStore(open_store("memory://"))
+    meta = BlockStore(objects).publish("t", spans(1), node="n", first_seq=1, last_seq=1, arrived_ns=(99, 99))
+    objects.requests = 0
+    (block,) = BlockStore(objects).snapshot("t").blocks
+    assert meta is not None
+    assert block.meta == meta.source
+    assert objects.requests == 1
 
 
 @pytest.mark.parametrize("count", [300, pytest.param(10_000, marks=pytest.mark.slow)])

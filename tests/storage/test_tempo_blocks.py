@@ -7,7 +7,6 @@ import pickle
 import shutil
 import tempfile
 import uuid
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,13 +21,12 @@ from storage.columns import SpanTables
 from storage.errors import DamagedBlock
 from storage.local_objects import LocalStore
 from storage.merge import merge
-from storage.object_store import ObjectStore
 from storage.tempo_blocks.block import TempoBlock
 from storage.tempo_blocks.row_group import RowGroup, row_groups
 from tests.otlp_oracle import Attributes, Span, by_id, read_requests, requests_to_spans, tables_to_spans
 from tests.storage.builder import SPAN
 from tests.storage.source_contract import assert_described, assert_finds, assert_reads
-from tests.storage.stores import WrappedStore
+from tests.storage.stores import CountingStore
 from tests.storage.strategies import spans
 from tests.storage.tempo_writer import TENANT, bare, write_block
 
@@ -183,25 +181,6 @@ def test_equal_to_a_chunk_of_the_same_spans(tmp_path: Path) -> None:
     chunk = Chunk.seal(merge([whole(group)]), id="c", tenant=TENANT)
     assert chunk.meta.columns == group.meta.columns
     assert chunk.meta.units == group.meta.units
-
-
-class CountingStore(WrappedStore):
-    """A store without files, which counts requests for ranges."""
-
-    def __init__(self, inner: ObjectStore) -> None:
-        super().__init__(inner)
-        self.requests = 0
-
-    def local_path(self, key: str) -> None:
-        return None
-
-    def get_range(self, key: str, start: int, stop: int) -> bytes:
-        self.requests += 1
-        return super().get_range(key, start, stop)
-
-    def get_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> Sequence[bytes]:
-        self.requests += 1
-        return super().get_ranges(key, ranges)
 
 
 @pytest.mark.parametrize("name", WRITTEN)
