@@ -19,6 +19,9 @@ from tempo_dask.kernels.signatures import I32, I64, OUT_I32, OUT_I64, OUT_I64_2D
 Times = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int32]
 
+#: Spans that are looked at together.
+_BLOCK = 16
+
 _LEAST, _MOST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
 
 
@@ -43,6 +46,13 @@ def _steps(times, first, step, count, out):
         out[i] = at
 
 
+@njit(types.boolean(I64, types.int64, types.int64, types.int64, types.int64), cache=True, nogil=True)
+def _are_inside(times, first, stop, low, high):
+    while first < stop and low < times[first] <= high:
+        first += 1
+    return first == stop
+
+
 @njit(
     [
         types.int64(I64, U8, U32, types.int64, types.int64, types.int64, OUT_I64_2D),
@@ -52,22 +62,38 @@ def _steps(times, first, step, count, out):
     nogil=True,
 )
 def _count_run(times, mask, rows, first, low, high, lanes):
-    """Count spans by row in four lanes, as long as four together are in (low, high]; return where that ends.
+    """Count spans by row in four lanes, as long as a block of them is in (low, high]; return where that ends.
 
     Neighbours are often of one row: in lanes of their own they need not wait for each other.
     """
-    at, last = first, np.uint32(lanes.shape[1] - 1)
-    while at + 4 <= times.size:
-        inside = (low < times[at]) & (times[at] <= high) & (low < times[at + 1]) & (times[at + 1] <= high)
-        inside &= (low < times[at + 2]) & (times[at + 2] <= high) & (low < times[at + 3]) & (times[at + 3] <= high)
-        if not inside:
+    at, last = np.uint64(first), np.uint32(lanes.shape[1] - 1)
+    while at + _BLOCK <= times.size:
+        outside = np.int64(0)
+        for i in range(_BLOCK):
+            time = times[at + np.uint64(i)]
+            outside |= np.int64(time <= low) | np.int64(time > high)
+        if outside != 0:
             break
-        lanes[0, min(np.uint32(rows[at]), last)] += mask[at] != 0
-        lanes[1, min(np.uint32(rows[at + 1]), last)] += mask[at + 1] != 0
-        lanes[2, min(np.uint32(rows[at + 2]), last)] += mask[at + 2] != 0
-        lanes[3, min(np.uint32(rows[at + 3]), last)] += mask[at + 3] != 0
-        at += 4
-    return at
+        for _ in range(_BLOCK // 4):
+            second, third, fourth = at + np.uint64(1), at + np.uint64(2), at + np.uint64(3)
+            lanes[0, min(np.uint32(rows[at]), last)] += mask[at] != 0
+            lanes[1, min(np.uint32(rows[second]), last)] += mask[second] != 0
+            lanes[2, min(np.uint32(rows[third]), last)] += mask[third] != 0
+            lanes[3, min(np.uint32(rows[fourth]), last)] += mask[fourth] != 0
+            at += np.uint64(4)
+    return np.int64(at)
+
+
+@njit(types.void(OUT_I64_2D, I32, types.int64, types.int64, OUT_I64), cache=True, nogil=True)
+def _empty_lanes(lanes, codes, at, count, cells):
+    """Add what the lanes counted in step `at` to the cells."""
+    nowhere = cells.size - 1
+    for row in range(codes.size):
+        cell = codes[row] * count + at
+        counts = (at >= 0) & (cell >= 0) & (cell < nowhere)
+        cells[cell if counts else nowhere] += lanes[0, row] + lanes[1, row] + lanes[2, row] + lanes[3, row]
+        for lane in range(4):
+            lanes[lane, row] = 0
 
 
 @njit(
@@ -79,28 +105,28 @@ def _count_run(times, mask, rows, first, low, high, lanes):
     nogil=True,
 )
 def _count_cells(times, mask, rows, codes, first, step, count, cells):
-    nowhere = cells.size - 1
-    last = np.uint32(codes.size - 1)
-    low, high, at = np.int64(0), np.int64(-1), np.int64(-1)
+    nowhere, last = cells.size - 1, np.uint32(codes.size - 1)
     lanes = np.zeros((4, codes.size), np.int64)
-    # To empty the lanes takes a while: not more often than after so many spans, whatever the order of times.
-    pause, i, tried = np.int64(8 * codes.size + 64), np.int64(0), np.int64(0)
+    low, high, at = np.int64(0), np.int64(-1), np.int64(-1)
+    lanes_low, lanes_high, lanes_at = low, high, at
+    i, may_move = np.int64(0), np.int64(0)
     while i < times.size:
-        if not (low < times[i] <= high):
-            at, low, high = _step(times[i], first, step, count)
-        if i >= tried:
-            tried = i + pause
-            i = _count_run(times, mask, rows, i, low, high, lanes)
-            for row in range(codes.size):
-                cell = codes[row] * count + at
-                counts = (at >= 0) & (cell >= 0) & (cell < nowhere)
-                cells[cell if counts else nowhere] += lanes[:, row].sum()
-                lanes[:, row] = 0
+        i = _count_run(times, mask, rows, i, lanes_low, lanes_high, lanes)
+        stop = min(i + _BLOCK, times.size)
+        if i >= may_move and _are_inside(times, i, stop, low, high):
+            _empty_lanes(lanes, codes, lanes_at, count, cells)
+            lanes_low, lanes_high, lanes_at = low, high, at
+            # To empty the lanes takes a while: not more often than after so many spans, whatever the order of times.
+            may_move = i + 2 * codes.size
             continue
-        cell = codes[min(np.uint32(rows[i]), last)] * count + at
-        counts = (mask[i] != 0) & (at >= 0) & (cell >= 0) & (cell < nowhere)
-        cells[cell if counts else nowhere] += 1
-        i += 1
+        for k in range(i, stop):
+            if not (low < times[k] <= high):
+                at, low, high = _step(times[k], first, step, count)
+            cell = codes[min(np.uint32(rows[k]), last)] * count + at
+            counts = (mask[k] != 0) & (at >= 0) & (cell >= 0) & (cell < nowhere)
+            cells[cell if counts else nowhere] += 1
+        i = stop
+    _empty_lanes(lanes, codes, lanes_at, count, cells)
 
 
 @njit(types.void(I64, U8, types.int64, types.int64, OUT_I64, OUT_I64), cache=True, nogil=True)

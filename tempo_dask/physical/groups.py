@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -66,10 +67,9 @@ def group_by(operands: Sequence[Operand], reader: UnitReader, *, arrays_alike: b
 
     `arrays_alike`: all arrays are one value, which is shown as nil but is not the lack of a value.
     """
-    groups = Groups.of(np.zeros(reader.row_count("spans"), np.int32), ((),))
-    for operand in operands:
-        groups = product(groups, _groups_of(operand, reader, arrays_alike=arrays_alike))
-    return groups
+    if not operands:
+        return Groups.of(np.zeros(reader.row_count("spans"), np.int32), ((),))
+    return reduce(product, (_groups_of(operand, reader, arrays_alike=arrays_alike) for operand in operands))
 
 
 def product(left: Groups, right: Groups) -> Groups:

@@ -120,7 +120,8 @@ def _reduced(*arguments: Any) -> Any:
 
 
 def _cell_arguments(rng: np.random.Generator, rows: int, dtype: Any) -> Arguments:
-    times = np.sort(rng.integers(0, 10**6, rows)) + rng.integers(0, 999, rows)
+    # The first steps have many spans, the last few.
+    times = np.sort((10**6 * rng.random(rows) ** 3).astype(np.int64)) + rng.integers(0, 999, rows)
     codes = rng.integers(0, 20, 40).astype(np.int32)
     return times, _mask(rng, rows), rng.integers(0, 40, rows).astype(dtype), codes, 20, (10**4, 10**4, 60)
 
