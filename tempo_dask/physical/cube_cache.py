@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -29,6 +30,8 @@ class Cubed(Protocol):
 MEMORY_BYTES = 64 << 20
 #: Runs of fewer spans are scanned as fast as their cube is looked up.
 LEAST_SPANS = 30_000
+#: What was made in less time is made again sooner than read from disk.
+LEAST_S = 0.008
 #: Exemplars of which is kept what is shown of them.
 _MOST_SHOWN = 20_000
 #: What a server keeps on disk.
@@ -54,6 +57,7 @@ class CubeCache:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="cubes")
         self.is_on = False
         self.least_spans = LEAST_SPANS
+        self._least_s = LEAST_S
         self.made = 0
 
     def keep(
@@ -62,9 +66,11 @@ class CubeCache:
         folder: Path | None = None,
         disk_bytes: int = 0,
         least_spans: int = LEAST_SPANS,
+        least_s: float = LEAST_S,
     ) -> None:
-        """Begin to keep cubes, anew, of runs of so many spans; on disk too where a folder is given."""
+        """Begin to keep cubes, anew, of runs of so many spans; where a folder is given on disk what took so long."""
         self.least_spans = least_spans
+        self._least_s = least_s
         self._memory = Remembered(memory_bytes, _size)
         self.shown = Remembered(_MOST_SHOWN)
         self._store = None if folder is None else CubeStore(folder, disk_bytes)
@@ -109,10 +115,12 @@ class CubeCache:
         kept = None if store is None else store.get(block_id, key)
         if kept is not None:
             return of_cube(kept)
+        started = time.perf_counter()
         made = make()
+        is_worth_it = time.perf_counter() - started >= self._least_s
         self.made += 1
         # Executors do not tell how much waits; what is not written now is made again after a restart.
-        if store is not None and self._writer._work_queue.qsize() < _MOST_WAITING:  # noqa: SLF001
+        if store is not None and is_worth_it and self._writer._work_queue.qsize() < _MOST_WAITING:  # noqa: SLF001
             self._writer.submit(_write, store, block_id, key, made)
         return made
 

@@ -91,12 +91,12 @@ def test_a_moving_window_gets_the_same_with_cubes_in_memory_and_on_disk(
 ) -> None:
     windows = [(first, exemplars) for first in (-40, 0, 29, 50) for exemplars in (0, 20)]
     wanted = [plain(ask(engine, query, *window)) for window in windows]
-    PROCESS_CUBES.keep(folder=tmp_path, disk_bytes=1 << 24, least_spans=0)
+    PROCESS_CUBES.keep(folder=tmp_path, disk_bytes=1 << 24, least_spans=0, least_s=0)
     assert [plain(ask(engine, query, *window)) for window in windows] == wanted
     assert [plain(ask(engine, query, *window)) for window in windows] == wanted
     for _ in range(2):  # as after a restart; cubes of single units are first written when they are made alone
         PROCESS_CUBES.flush()
-        PROCESS_CUBES.keep(folder=tmp_path, disk_bytes=1 << 24, least_spans=0)
+        PROCESS_CUBES.keep(folder=tmp_path, disk_bytes=1 << 24, least_spans=0, least_s=0)
         made = PROCESS_CUBES.made
         assert [plain(ask(engine, query, *window)) for window in windows] == wanted
     assert PROCESS_CUBES.made == made
@@ -107,7 +107,7 @@ def test_blocks_have_several_runs_of_units(blocks: Sequence[Block]) -> None:
 
 
 def test_cubes_go_with_their_block_and_stay_within_their_budget(engine: Engine, tmp_path: Path) -> None:
-    PROCESS_CUBES.keep(folder=tmp_path, disk_bytes=1 << 24, least_spans=0)
+    PROCESS_CUBES.keep(folder=tmp_path, disk_bytes=1 << 24, least_spans=0, least_s=0)
     ask(engine, QUERIES[0], 0)
     PROCESS_CUBES.flush()
     kept = {path.parent.name for path in tmp_path.glob("v*/*/*")}
@@ -118,11 +118,20 @@ def test_cubes_go_with_their_block_and_stay_within_their_budget(engine: Engine, 
     assert not list(tmp_path.glob("v*/*/*"))
 
 
+def test_what_is_soon_made_is_kept_in_memory_only(engine: Engine, tmp_path: Path) -> None:
+    PROCESS_CUBES.keep(folder=tmp_path, disk_bytes=1 << 24, least_spans=0, least_s=60)
+    made = PROCESS_CUBES.made
+    ask(engine, QUERIES[0], 0)
+    PROCESS_CUBES.flush()
+    assert PROCESS_CUBES.made > made
+    assert not list(tmp_path.glob("v*/*/*"))
+
+
 def test_a_damaged_cube_is_made_again(engine: Engine, tmp_path: Path) -> None:
-    PROCESS_CUBES.keep(folder=tmp_path, disk_bytes=1 << 24, least_spans=0)
+    PROCESS_CUBES.keep(folder=tmp_path, disk_bytes=1 << 24, least_spans=0, least_s=0)
     wanted = plain(ask(engine, QUERIES[0], 0))
     PROCESS_CUBES.flush()
     for file in tmp_path.glob("v*/*/*/zarr.json"):
         file.write_text("{")
-    PROCESS_CUBES.keep(folder=tmp_path, disk_bytes=1 << 24, least_spans=0)
+    PROCESS_CUBES.keep(folder=tmp_path, disk_bytes=1 << 24, least_spans=0, least_s=0)
     assert plain(ask(engine, QUERIES[0], 0)) == wanted
