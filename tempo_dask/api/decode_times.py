@@ -16,6 +16,9 @@ from tempo_dask.errors import BadRequest
 
 ONE_BOUND = "error parsing date range: only one of start and end provided: must provide both or neither"
 
+#: The last moment that spans can have, in the year 2262.
+LAST_NS = (1 << 63) - 1
+
 _RFC3339 = re.compile(
     r"(?P<date>\d{4}-\d\d-\d\d)[Tt](?P<time>\d\d:\d\d:\d\d)(?:[.,](?P<fraction>\d+))?(?P<zone>[Zz]|[+-]\d\d:\d\d)",
     re.ASCII,
@@ -29,12 +32,17 @@ def parse_moment(text: str) -> int:
     Anything else must be RFC 3339. Raises ValueError.
     """
     if "." in text and ":" not in text:
-        return _parse_float_seconds(text)
+        return _nearest(_parse_float_seconds(text))
     try:
         value = parse_integer(text, 64)
     except ValueError:
         return parse_rfc3339(text)
-    return value * SECOND_NS if len(text) <= 10 else value
+    return _nearest(value * SECOND_NS if len(text) <= 10 else value)
+
+
+def _nearest(moment_ns: int) -> int:
+    """Return the nearest moment that a span can have."""
+    return min(max(moment_ns, 0), LAST_NS)
 
 
 def _parse_float_seconds(text: str) -> int:
@@ -53,9 +61,9 @@ def parse_rfc3339(text: str) -> int:
         msg = f'parsing time {shown} as "2006-01-02T15:04:05.999999999Z07:00": cannot parse {shown} as "2006"'
         raise ValueError(msg)
     zone = "+00:00" if match["zone"] in "Zz" else match["zone"]
-    moment = datetime.fromisoformat(f"{match['date']}T{match['time']}{zone}").astimezone(UTC)
+    moment = datetime.fromisoformat(f"{match['date']}T{match['time']}{zone}")
     seconds = int((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds())
-    return seconds * SECOND_NS + int(f"{match['fraction'] or '0':0<9.9}")
+    return _nearest(seconds * SECOND_NS + int(f"{match['fraction'] or '0':0<9.9}"))
 
 
 def search_window(arguments: Arguments, now_ns: int, limits: RequestLimits) -> Window:

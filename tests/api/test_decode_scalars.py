@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tempo_dask.api.decode_arguments import Arguments
 from tempo_dask.api.decode_durations import parse_go_duration, parse_prometheus_duration
 from tempo_dask.api.decode_numbers import go_quote, parse_integer
-from tempo_dask.api.decode_times import parse_moment
+from tempo_dask.api.decode_times import LAST_NS, parse_moment
 from tempo_dask.api.decode_trace import decode_trace, parse_trace_id
 from tempo_dask.engine.requests import TraceRequest, Window
 from tempo_dask.errors import BadRequest, QueryFailed
@@ -160,13 +160,18 @@ def test_bad_prometheus_durations(text: str, said: str) -> None:
     ("text", "ns"),
     [
         ("1700000000", 1_700_000_000 * S),
-        ("-5", -5 * S),
+        ("-5", 0),
+        ("-" + "9" * 20 + ".0", 0),
+        ("9999999999", LAST_NS),
+        ("9" * 20 + ".0", LAST_NS),
         ("1700000000000000001", 1_700_000_000_000_000_001),
         ("1700000000.5", 1_700_000_000 * S + 500 * MS),
         ("1.0004", 1 * S),
         ("2023-11-14T22:13:20.123456789Z", 1_700_000_000_123_456_789),
         ("2023-11-15T00:13:20+02:00", 1_700_000_000 * S),
-        ("1969-12-31T23:59:59.5Z", -500 * MS),
+        ("1969-12-31T23:59:59.5Z", 0),
+        ("0001-01-01T00:00:00+05:00", 0),
+        ("9999-12-31T23:59:59-05:00", LAST_NS),
     ],
 )
 def test_moments(text: str, ns: int) -> None:

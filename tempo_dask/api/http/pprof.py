@@ -54,7 +54,8 @@ class SampledHandler(TempoHandler):
     async def answer(self, *path: str) -> None:
         """Answer a profile of the next seconds: of the time, or of memory."""
         sample, usual = (cpu_profile, 30) if path[0] == "profile" else (heap_profile, 1)
-        seconds = self.arguments.read("seconds", lambda text: parse_integer(text, 32)) or usual
+        asked = self.arguments.read("seconds", lambda text: parse_integer(text, 32)) or 0
+        seconds = asked if asked > 0 else usual
         if not _profiling.acquire(blocking=False):
             self.set_status(HTTPStatus.INTERNAL_SERVER_ERROR)
             self.say("Could not enable profiling: profiling already in use\n")

@@ -169,7 +169,7 @@ class BodyHandler(Plain):
         try:
             self.require_acceptable()
             content_encoding.require_known(self._encoding)
-            self._require_size(int(self.request.headers.get("Content-Length", 0)))
+            self._require_size(self._declared_size())
         except TempoDaskError as error:
             self._refusal = error
 
@@ -230,6 +230,13 @@ class BodyHandler(Plain):
     def _unpack(self, body: bytes) -> bytes:
         body = content_encoding.decompress(self._encoding, body, self._intake.max_body_bytes)
         return self.translate(body) if self.needs_translation() else body
+
+    def _declared_size(self) -> int:
+        """Return how long the body will be, 0 where that is not known yet."""
+        try:
+            return int(self.request.headers.get("Content-Length", 0))
+        except ValueError:  # Tornado reads it after this, takes `5, 5` and refuses what is no number
+            return 0
 
     def _require_size(self, size: int) -> None:
         if size > self._intake.max_body_bytes:
