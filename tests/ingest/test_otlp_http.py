@@ -139,9 +139,10 @@ async def test_100_mib_are_refused_and_forgotten(otlp_http: str, taken: Taken, c
 
 @pytest.mark.parametrize("length", ["5, 5", "abc", "", "9" * 5000])
 async def test_a_length_that_is_no_number_is_the_senders_fault(otlp_http: str, length: str) -> None:
-    answer = await ask_async(f"{otlp_http}/v1/traces", "POST", b"abcde", PROTOBUF | {"Content-Length": length})
+    sent = b"abcde" if "," in length else b""
+    answer = await ask_async(f"{otlp_http}/v1/traces", "POST", sent, PROTOBUF | {"Content-Length": length})
     assert answer.status == 400
-    assert bool(answer.body) == ("," in length)  # it has come to be read, and is no protobuf
+    assert bool(answer.body) == bool(sent)  # a body that is read is found to be no protobuf
 
 
 async def test_bodies_in_flight_are_bounded(taken: Taken, monkeypatch: pytest.MonkeyPatch) -> None:
