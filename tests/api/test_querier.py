@@ -157,6 +157,7 @@ async def test_large_answers_are_several_messages_that_clients_take(streaming: S
         (DeadlineExceeded(), grpc.StatusCode.INTERNAL, "context deadline exceeded\n"),
         (QueryFailed("no"), grpc.StatusCode.INTERNAL, "no\n"),
         (NotFound("no"), grpc.StatusCode.NOT_FOUND, "no"),
+        (OverflowError("ours"), grpc.StatusCode.INTERNAL, "internal server error\n"),
     ],
 )
 async def test_errors_have_codes(streaming: Streaming, error: Exception, code: grpc.StatusCode, text: str) -> None:
@@ -187,6 +188,10 @@ async def test_tenants_are_checked(streaming: Streaming, tenant: str, code: grpc
 async def test_calls_are_about_the_tenants_that_are_named(streaming: Streaming, port: str) -> None:
     await streaming.search(tenant="b|a", port=port)
     assert [request.tenant for request in streaming.served.engine.asked] == ["a|b"]
+    call = streaming.channels[port].unary_stream(f"/{SERVICE}/Search")
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await anext(aiter(call(b"", metadata=(("x-scope-orgid", "a"), ("x-scope-orgid", "b")))))
+    assert (raised.value.code(), raised.value.details()) == (grpc.StatusCode.UNKNOWN, "no org id")
 
 
 @pytest.mark.parametrize("streaming", [{"authenticate": Credentials(["token"]).authenticate}], indirect=True)
@@ -210,7 +215,10 @@ async def test_calls_are_observed(streaming: Streaming) -> None:
     streaming.served.engine.error = TooManyRequests("job queue full")
     with pytest.raises(grpc.aio.AioRpcError):
         await streaming.search()
-    assert streaming.served.observed == [("gRPC", f"/{SERVICE}/Search", 200), ("gRPC", f"/{SERVICE}/Search", 429)]
+    with pytest.raises(grpc.aio.AioRpcError, match="grpc: error unmarshalling request: ") as raised:
+        await anext(aiter(streaming.channels["grpc"].unary_stream(f"/{SERVICE}/Search")(b"\xff")))
+    assert raised.value.code() == grpc.StatusCode.INTERNAL
+    assert streaming.served.observed == [("gRPC", f"/{SERVICE}/Search", status) for status in (200, 429, 500)]
 
 
 @pytest.mark.parametrize(("function", "values"), [("rate()", [1.0]), ("compare({ status = error })", [2.0])])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -16,7 +17,7 @@ from urllib.parse import urlencode
 import grpc
 import grpc.aio
 from google.protobuf.json_format import MessageToDict
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from tempo_dask.api.contracts import Answered, Api
 from tempo_dask.api.decode_metrics import decode_query_instant, decode_query_range
@@ -65,9 +66,20 @@ Messages: TypeAlias = AsyncGenerator[tuple[bytes, QueryMetrics], None]
 Answer: TypeAlias = Callable[[Any, Api], Messages]
 Result = TypeVar("Result", SearchResult, TagNamesResult, KeyValuesResult, TagValuesResult, RangeResult)
 
+logger = logging.getLogger(__name__)
+
 _METHOD = "gRPC"  # stands where HTTP has its method
 _PARTIAL_KEY = "x-tempo-partial"
 _NOT_PRINTABLE = re.compile("[^ -~]")
+
+
+@dataclass(frozen=True, slots=True)
+class _Method:
+    """A method of the service."""
+
+    decode: Callable[[bytes], Message]  # raises DecodeError
+    answer: Answer
+    refusals_are_unknown: bool = False  # clients of metrics know every refusal of a request as `UNKNOWN`
 
 
 @dataclass(slots=True)
@@ -75,8 +87,8 @@ class _Call:
     """A call that runs, and what will be told of it; without another word its client left."""
 
     route: str
-    request: Message
     context: Context
+    request: Message | None = None  # what cannot be decoded is none
     tenant: str = ""
     status: int = CLIENT_LEFT
     sent_bytes: int = 0
@@ -91,7 +103,7 @@ class _Call:
 
     def report(self) -> QueryReport:
         """Return what is to be told now that it is over; its fields stand where HTTP has parameters."""
-        fields = MessageToDict(self.request, preserving_proto_field_name=True)
+        fields = MessageToDict(self.request, preserving_proto_field_name=True) if self.request is not None else {}
         return QueryReport(
             tenant=self.tenant,
             method=_METHOD,
@@ -118,58 +130,64 @@ class StreamingQuerier:
 
     def handler(self) -> grpc.GenericRpcHandler:
         """Return what to add to a server."""
-        methods: Mapping[str, tuple[Callable[[bytes], Message], Answer, bool]] = {
-            "Search": (SearchRequest.FromString, self._search, False),
-            "SearchTags": (SearchTagsRequest.FromString, self._tags, False),
-            "SearchTagsV2": (SearchTagsRequest.FromString, self._tags_v2, False),
-            "SearchTagValues": (SearchTagValuesRequest.FromString, self._tag_values, False),
-            "SearchTagValuesV2": (SearchTagValuesRequest.FromString, self._tag_values_v2, False),
-            "MetricsQueryRange": (QueryRangeRequest.FromString, self._query_range, True),
-            "MetricsQueryInstant": (QueryInstantRequest.FromString, self._query_instant, True),
+        methods: Mapping[str, _Method] = {
+            "Search": _Method(SearchRequest.FromString, self._search),
+            "SearchTags": _Method(SearchTagsRequest.FromString, self._tags),
+            "SearchTagsV2": _Method(SearchTagsRequest.FromString, self._tags_v2),
+            "SearchTagValues": _Method(SearchTagValuesRequest.FromString, self._tag_values),
+            "SearchTagValuesV2": _Method(SearchTagValuesRequest.FromString, self._tag_values_v2),
+            "MetricsQueryRange": _Method(QueryRangeRequest.FromString, self._query_range, refusals_are_unknown=True),
+            "MetricsQueryInstant": _Method(
+                QueryInstantRequest.FromString, self._query_instant, refusals_are_unknown=True
+            ),
         }
         return grpc.method_handlers_generic_handler(
             SERVICE,
             {
-                name: grpc.unary_stream_rpc_method_handler(
-                    partial(self._answered, name, answer, refusals_are_unknown), request_deserializer=parse
-                )
-                for name, (parse, answer, refusals_are_unknown) in methods.items()
+                name: grpc.unary_stream_rpc_method_handler(partial(self._answered, name, method))
+                for name, method in methods.items()
             },
         )
 
-    async def _answered(
-        self, name: str, answer: Answer, refusals_are_unknown: bool, request: Message, context: Context
-    ) -> None:
+    async def _answered(self, name: str, method: _Method, body: bytes, context: Context) -> None:
         """Stream an answer, or end with its error, and tell of it."""
-        call = _Call(f"/{SERVICE}/{name}", request, context)
+        call = _Call(f"/{SERVICE}/{name}", context)
         self._api.observer.began(_METHOD, call.route)
         try:
-            refusal = await self._refusal(answer, refusals_are_unknown, call)
+            refusal = await self._refusal(method, body, call)
             call.status = HTTPStatus.OK if refusal is None else refusal.status
         finally:
             report = call.report()
-            received, sent = request.ByteSize(), report.sent_bytes
+            received, sent = len(body), report.sent_bytes
             self._api.observer.ended(Answered(_METHOD, report.route, report.status, report.seconds, received, sent))
             self._api.tell(report)
         if refusal is not None:
             await context.abort(refusal.code, refusal.text)
 
-    async def _refusal(self, answer: Answer, refusals_are_unknown: bool, call: _Call) -> Refusal | None:
-        """Answer, or return why not; clients of metrics know every refusal of a request as `UNKNOWN`."""
+    async def _refusal(self, method: _Method, body: bytes, call: _Call) -> Refusal | None:
+        """Answer, or return why not."""
+        tenants = call.values(TENANT_KEY)
         try:
             self._api.authenticate(call.values(AUTHORIZATION_KEY))
-            api = self._api.for_tenant(call.values(TENANT_KEY))
+            api = self._api.for_tenant(tenants if len(tenants) == 1 else ())
         except TempoDaskError as error:
             return Refusal.of(error)
         call.tenant = api.tenant
         try:
-            await self._send(answer(call.request, api), call)
+            call.request = method.decode(body)
+            await self._send(method.answer(call.request, api), call)
+        except DecodeError as error:
+            text = f"grpc: error unmarshalling request: {error}"
+            return Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, grpc.StatusCode.INTERNAL, text)
         except (TraceQLError, TempoDaskError) as error:
             refusal = Refusal.of(error)
-            is_request = refusals_are_unknown and refusal.status == HTTPStatus.BAD_REQUEST
+            is_request = method.refusals_are_unknown and refusal.status == HTTPStatus.BAD_REQUEST
             return replace(refusal, code=grpc.StatusCode.UNKNOWN) if is_request else refusal
         except TimeoutError:
             return Refusal(CLIENT_LEFT, grpc.StatusCode.CANCELLED, "the answer is not read")
+        except Exception:  # a fault of ours is told to the log alone, as over HTTP
+            logger.exception("%s failed", call.route)
+            return Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, grpc.StatusCode.INTERNAL, "internal server error\n")
         return None
 
     async def _send(self, messages: Messages, call: _Call) -> None:
