@@ -18,6 +18,10 @@ class ConfigError(TempoDaskError):
     """The configuration cannot be used; the message says where and why."""
 
 
+#: What 64 bits of nanoseconds hold.
+LONGEST = timedelta(microseconds=(1 << 63) // 1000)
+
+
 def parse_duration(value: object) -> object:
     """Return a duration as Go writes it (`1h30m`, `500ms`, `0`) as a timedelta, anything else as it is."""
     if value in (0, "0"):
@@ -28,7 +32,11 @@ def parse_duration(value: object) -> object:
     if not parts or "".join(number + unit for number, unit in parts) != value:
         msg = f"expected a duration such as 30s or 1h30m, found {value!r}"
         raise ValueError(msg)
-    return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if seconds > LONGEST.total_seconds():
+        msg = f"expected a duration of at most 292 years, found {value!r}"
+        raise ValueError(msg)
+    return timedelta(seconds=seconds)
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]

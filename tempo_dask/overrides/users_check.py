@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any, TypeAlias
 
-from tempo_dask.config.section import parse_duration
+from tempo_dask.config.section import LONGEST, parse_duration
 from tempo_dask.errors import BadRequest
 from traceql import TraceQLError, parse_attribute
 from traceql.durations import format_duration
@@ -57,7 +57,7 @@ _FIELDS: Fields = {
         "ingestion_time_range_slack": _DURATION,
         "generate_native_histograms": _TEXT,
         "native_histogram_bucket_factor": _NUMBER,
-        "native_histogram_max_bucket_number": _NUMBER,
+        "native_histogram_max_bucket_number": lambda value: _of(int)(value) and 0 <= value < 1 << 32,
         "native_histogram_min_reset_duration": _DURATION,
         "processor": {
             "service_graphs": {
@@ -166,6 +166,8 @@ def _check_range(generator: Tree, name: str, bounds: tuple[timedelta, timedelta]
         nanoseconds = found // timedelta(microseconds=1) * 1000
     else:
         nanoseconds = int(value)
+        if abs(nanoseconds) // 1000 > LONGEST // timedelta(microseconds=1):
+            _refuse(f'{name}: time: invalid duration "{value}"')
         found = timedelta(microseconds=nanoseconds // 1000)
     if not bounds[0] <= found <= bounds[1]:
         shown = format_duration(nanoseconds)

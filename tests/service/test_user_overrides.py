@@ -44,6 +44,19 @@ def test_a_change_must_know_what_it_changes(tmp_path: Path) -> None:
     assert third not in ("0", first, second)
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [
+        '"collection_interval": "999999999999h"',
+        '"collection_interval": 1e300',
+        '"native_histogram_max_bucket_number": -1',
+    ],
+)
+def test_numbers_that_go_nowhere_are_refused(tmp_path: Path, setting: str) -> None:
+    with pytest.raises(BadRequest):
+        process(tmp_path).put("a", b'{"metrics_generator": {%s}}' % setting.encode(), "0")
+
+
 def test_tenants_are_apart(tmp_path: Path) -> None:
     overrides = process(tmp_path)
     overrides.put("a", BODY, "0")
