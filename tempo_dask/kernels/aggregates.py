@@ -12,6 +12,8 @@ from numba import njit, types
 from tempo_dask.kernels.predicates import Mask
 from tempo_dask.kernels.signatures import F64, I64, OUT_F64, OUT_I64, U8, U32
 
+_LEAST, _GREATEST = np.int64(np.iinfo(np.int64).min), np.int64(np.iinfo(np.int64).max)
+
 
 @njit(
     [
@@ -31,14 +33,22 @@ def _reduce(values, mask, groups, counts, sums, least, greatest):
             greatest[group] = max(greatest[group], values[i])
 
 
-@njit(
-    [
-        types.void(I64, U8, I64, OUT_I64, OUT_I64, OUT_I64, OUT_I64),
-        types.void(F64, U8, I64, OUT_I64, OUT_F64, OUT_F64, OUT_F64),
-    ],
-    cache=True,
-    nogil=True,
-)
+@njit(types.void(I64, U8, I64, OUT_I64, OUT_I64, OUT_I64, OUT_I64), cache=True, nogil=True)
+def _reduce_runs_of_integers(values, mask, offsets, counts, sums, least, greatest):
+    """Reduce without a branch for each span: which ones match can seldom be guessed."""
+    for run in range(counts.size):
+        count, total, low, high = counts[run], sums[run], least[run], greatest[run]
+        for i in range(max(offsets[run], 0), min(offsets[run + 1], min(values.size, mask.size))):
+            matches = -np.int64(mask[i])  # no bits, or all
+            value = values[i] & matches
+            count -= matches
+            total += value
+            low = min(low, value | (_GREATEST & ~matches))
+            high = max(high, value | (_LEAST & ~matches))
+        counts[run], sums[run], least[run], greatest[run] = count, total, low, high
+
+
+@njit(types.void(F64, U8, I64, OUT_I64, OUT_F64, OUT_F64, OUT_F64), cache=True, nogil=True)
 def _reduce_runs(values, mask, offsets, counts, sums, least, greatest):
     for run in range(counts.size):
         count, total, low, high = counts[run], sums[run], least[run], greatest[run]
@@ -71,7 +81,8 @@ def reduce_by_group(values: npt.NDArray[Any], mask: Mask, groups: npt.NDArray[np
 def reduce_runs(values: npt.NDArray[Any], mask: Mask, offsets: npt.NDArray[np.int64]) -> Reduced:
     """Reduce the matching values of groups that stand together, cut by `offsets` (groups + 1)."""
     reduced = _nothing(len(offsets) - 1, values.dtype)
-    _reduce_runs(values, mask, offsets, reduced.counts, reduced.sums, reduced.least, reduced.greatest)
+    reduce = _reduce_runs if values.dtype == np.float64 else _reduce_runs_of_integers
+    reduce(values, mask, offsets, reduced.counts, reduced.sums, reduced.least, reduced.greatest)
     return reduced
 
 

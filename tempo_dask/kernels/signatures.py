@@ -11,6 +11,7 @@ U8 = types.Array(types.uint8, 1, "C", readonly=True)
 U32 = types.Array(types.uint32, 1, "C", readonly=True)
 I32 = types.Array(types.int32, 1, "C", readonly=True)
 I64 = types.Array(types.int64, 1, "C", readonly=True)
+U64 = types.Array(types.uint64, 1, "C", readonly=True)
 F64 = types.Array(types.float64, 1, "C", readonly=True)
 
 OUT_U8 = types.Array(types.uint8, 1, "C")

@@ -46,31 +46,39 @@ def _count_children(lefts, parents, offsets, out):
                 out[row_of[parent]] += 1
 
 
-@njit(types.void(U8, I32, I32, I64, OUT_U8), cache=True, nogil=True)
-def _below(mask, lefts, rights, offsets, out):
-    for trace in range(offsets.size - 1):
+@njit(types.UniTuple(types.int64, 2)(types.int64, I64, types.int64), cache=True, nogil=True)
+def _rows_of(trace, offsets, size):
+    if not 0 <= trace < offsets.size - 1:
+        return np.int64(0), np.int64(0)
+    return max(offsets[trace], 0), min(offsets[trace + 1], size)
+
+
+@njit(types.void(U8, I32, I32, I64, I64, OUT_U8), cache=True, nogil=True)
+def _below(mask, lefts, rights, offsets, traces, out):
+    for trace in traces:
+        first, stop = _rows_of(trace, offsets, out.size)
         reach = np.int32(0)  # how far the matching spans so far reach
-        for row in range(max(offsets[trace], 0), min(offsets[trace + 1], out.size)):
+        for row in range(first, stop):
             out[row] = lefts[row] < reach
             reach = max(reach, rights[row] * np.int32(mask[row]))
 
 
-@njit(types.void(U8, I32, I32, I64, OUT_U8), cache=True, nogil=True)
-def _above(mask, lefts, rights, offsets, out):
-    for trace in range(offsets.size - 1):
-        first, stop = max(offsets[trace], 0), min(offsets[trace + 1], out.size)
+@njit(types.void(U8, I32, I32, I64, I64, OUT_U8), cache=True, nogil=True)
+def _above(mask, lefts, rights, offsets, traces, out):
+    for trace in traces:
+        first, stop = _rows_of(trace, offsets, out.size)
         nearest = np.int32(0x7FFFFFFF)  # left number of the nearest matching span behind
         for row in range(stop - 1, first - 1, -1):
             out[row] = nearest < rights[row]
             nearest = lefts[row] if mask[row] else nearest
 
 
-@njit(types.void(U8, I32, I32, I64, OUT_U8), cache=True, nogil=True)
-def _marked(mask, marks, looks, offsets, out):
+@njit(types.void(U8, I32, I32, I64, I64, OUT_U8), cache=True, nogil=True)
+def _marked(mask, marks, looks, offsets, traces, out):
     """Mark the number in `marks` of each matching span, then look for marks at the number in `looks`."""
     marked = np.zeros(2 * mask.size + 2, np.uint8)
-    for trace in range(offsets.size - 1):
-        first, stop = max(offsets[trace], 0), min(offsets[trace + 1], out.size)
+    for trace in traces:
+        first, stop = _rows_of(trace, offsets, out.size)
         marked[: min(2 * (stop - first) + 2, marked.size)] = 0
         for row in range(first, stop):
             if 0 < marks[row] < marked.size:
@@ -79,11 +87,11 @@ def _marked(mask, marks, looks, offsets, out):
             out[row] = marked[looks[row]] if 0 < looks[row] < marked.size else 0
 
 
-@njit(types.void(U8, I32, I64, OUT_U8), cache=True, nogil=True)
-def _beside(mask, parents, offsets, out):
+@njit(types.void(U8, I32, I64, I64, OUT_U8), cache=True, nogil=True)
+def _beside(mask, parents, offsets, traces, out):
     counts = np.zeros(2 * mask.size + 2, np.int32)  # matching children by their parent's number, of roots at 0
-    for trace in range(offsets.size - 1):
-        first, stop = max(offsets[trace], 0), min(offsets[trace + 1], out.size)
+    for trace in traces:
+        first, stop = _rows_of(trace, offsets, out.size)
         counts[: min(2 * (stop - first) + 2, counts.size)] = 0
         for row in range(first, stop):
             at = 0 if parents[row] == _ROOT else parents[row]
@@ -103,39 +111,43 @@ def count_children(lefts: Numbers, parents: Numbers, offsets: Offsets) -> npt.ND
 
 @dataclass(frozen=True, slots=True)
 class Trees:
-    """The trees of the traces of a unit: nested-set numbers per span, and where each trace begins."""
+    """The trees of the traces of a unit: nested-set numbers per span, and where each trace begins.
+
+    Only spans of `traces` are looked at: all others are related to nothing.
+    """
 
     lefts: Numbers
     rights: Numbers
     parents: Numbers
     offsets: Offsets
+    traces: Offsets
 
     def descendants(self, mask: Mask) -> Mask:
         """Return the spans that lie below a matching one."""
         out = np.zeros(len(mask), np.uint8)
-        _below(mask, self.lefts, self.rights, self.offsets, out)
+        _below(mask, self.lefts, self.rights, self.offsets, self.traces, out)
         return out
 
     def ancestors(self, mask: Mask) -> Mask:
         """Return the spans that lie above a matching one."""
         out = np.zeros(len(mask), np.uint8)
-        _above(mask, self.lefts, self.rights, self.offsets, out)
+        _above(mask, self.lefts, self.rights, self.offsets, self.traces, out)
         return out
 
     def children(self, mask: Mask) -> Mask:
         """Return the spans whose parent matches."""
         out = np.zeros(len(mask), np.uint8)
-        _marked(mask, self.lefts, self.parents, self.offsets, out)
+        _marked(mask, self.lefts, self.parents, self.offsets, self.traces, out)
         return out
 
     def parents_of(self, mask: Mask) -> Mask:
         """Return the spans one of whose children matches."""
         out = np.zeros(len(mask), np.uint8)
-        _marked(mask, self.parents, self.lefts, self.offsets, out)
+        _marked(mask, self.parents, self.lefts, self.offsets, self.traces, out)
         return out
 
     def siblings(self, mask: Mask) -> Mask:
         """Return the spans that share their parent with another span that matches; roots are siblings."""
         out = np.zeros(len(mask), np.uint8)
-        _beside(mask, self.parents, self.offsets, out)
+        _beside(mask, self.parents, self.offsets, self.traces, out)
         return out

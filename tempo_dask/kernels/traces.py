@@ -7,7 +7,7 @@ import numpy.typing as npt
 from numba import njit, types
 
 from tempo_dask.kernels.predicates import Mask
-from tempo_dask.kernels.signatures import I64, OUT_I64, OUT_U8, U8
+from tempo_dask.kernels.signatures import I64, OUT_I64, OUT_U8, U8, U64
 
 #: Matches are few where there are not so many spans for each.
 _FEW = 16
@@ -16,9 +16,9 @@ _FEW = 16
 @njit(types.void(U8, I64, OUT_U8), cache=True, nogil=True)
 def _spread(mask, offsets, out):
     for trace in range(mask.size):
-        value = mask[trace]
-        for span in range(max(offsets[trace], 0), min(offsets[trace + 1], out.size)):
-            out[span] = value
+        if mask[trace]:
+            for span in range(max(offsets[trace], 0), min(offsets[trace + 1], out.size)):
+                out[span] = 1
 
 
 @njit(types.void(U8, I64, OUT_I64), cache=True, nogil=True)
@@ -69,6 +69,40 @@ def _newest(mask, offsets, starts, limit, out):
     return found
 
 
+@njit(types.int64(U8, U64, types.int64), cache=True, nogil=True)
+def _next(mask, words, span):
+    """Return the first matching span from `span` on; the size where there is none."""
+    while span < mask.size and not mask[span]:
+        span += 8 if span & 7 == 0 and span >> 3 < words.size and words[span >> 3] == 0 else 1
+    return min(span, mask.size)
+
+
+@njit(types.int64(U8, U8, I64, OUT_I64), cache=True, nogil=True)
+def _with_both(left, right, offsets, out):
+    left_words, right_words = left[: left.size // 8 * 8].view(np.uint64), right[: right.size // 8 * 8].view(np.uint64)
+    size = min(left.size, right.size)
+    found = trace = span = 0
+    while True:
+        span = _next(left, left_words, span)
+        while trace < out.size and offsets[trace + 1] <= span:
+            trace += 1
+        if span >= size or trace >= out.size:
+            return found
+        other = _next(right, right_words, max(offsets[trace], 0))
+        if other >= size:
+            return found
+        if other < offsets[trace + 1]:
+            out[found] = trace
+            found += 1
+            trace += 1
+        else:  # go on where the right side goes on
+            while trace < out.size and offsets[trace + 1] <= other:
+                trace += 1
+        if trace >= out.size:
+            return found
+        span = max(span + 1, offsets[trace])
+
+
 def spread(mask: Mask, offsets: npt.NDArray[np.int64]) -> Mask:
     """Return for each span what `mask` says of its trace."""
     out = np.zeros(int(offsets[-1]), np.uint8)
@@ -93,3 +127,9 @@ def newest_matches(
     """
     out = np.empty(len(starts), np.int64)
     return out[: _newest(mask, offsets, starts, max(limit, 1), out)]
+
+
+def traces_with_both(left: Mask, right: Mask, offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the traces that have spans of both sides, rising."""
+    out = np.empty(len(offsets) - 1, np.int64)
+    return out[: _with_both(left, right, offsets, out)]

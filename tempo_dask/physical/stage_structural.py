@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from tempo_dask.errors import QueryFailed
 from tempo_dask.kernels.predicates import Mask, look_up
 from tempo_dask.kernels.structure import Trees
+from tempo_dask.kernels.traces import traces_with_both
 from tempo_dask.physical.spansets import Spansets, TraceSets, UnitScan
 from tempo_dask.physical.stages import apply_stage
 from traceql.ast import SpansetExpression, SpansetOperation
@@ -28,7 +30,10 @@ _FIND: Mapping[Relation, tuple[Callable[[Trees, Mask], Mask], Callable[[Trees, M
 @apply_stage.register
 def _structural(stage: SpansetOperation, spansets: Spansets, scan: UnitScan) -> Spansets:
     lhs, rhs = (_single(side, spansets, scan) for side in (stage.lhs, stage.rhs))
-    trees = _trees(scan)
+    traces = traces_with_both(lhs, rhs, scan.reader.offsets)
+    if not len(traces):  # then their places need not be read
+        return replace(spansets, mask=rhs if stage.op.is_negated else np.zeros(len(rhs), np.uint8), attributes=())
+    trees = _trees(scan, traces)
     found = np.zeros(len(lhs), np.uint8)
     for layer in _layers(spansets):
         found |= _related(stage.op, lhs & layer, rhs & layer, trees)
@@ -70,8 +75,8 @@ def _layers(spansets: Spansets) -> list[Mask]:
     ]
 
 
-def _trees(scan: UnitScan) -> Trees:
+def _trees(scan: UnitScan, traces: npt.NDArray[np.int64]) -> Trees:
     lefts, rights, parents = (
         scan.reader.data("spans", name) for name in ("nested_left", "nested_right", "nested_parent")
     )
-    return Trees(lefts, rights, parents, scan.reader.offsets)
+    return Trees(lefts, rights, parents, scan.reader.offsets, traces)

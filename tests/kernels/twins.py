@@ -11,7 +11,7 @@ import numpy as np
 from tempo_dask.kernels.aggregates import reduce_by_group, reduce_runs
 from tempo_dask.kernels.predicates import any_in_list, any_of_owner, between, look_up
 from tempo_dask.kernels.series import count_cells, smallest_hashes, steps_of, take_codes
-from tempo_dask.kernels.traces import count_matches, newest_matches, spread
+from tempo_dask.kernels.traces import count_matches, newest_matches, spread, traces_with_both
 
 Arguments = tuple[Any, ...]
 
@@ -56,6 +56,10 @@ def _any_of_owner(mask: Any, owners: Any, count: int) -> Any:
 def _count_matches(mask: Any, offsets: Any) -> Any:
     sums = np.concatenate([[0], np.cumsum(mask, dtype=np.int64)])
     return sums[offsets[1:]] - sums[offsets[:-1]]
+
+
+def _traces_with_both(left: Any, right: Any, offsets: Any) -> Any:
+    return np.flatnonzero((_count_matches(left, offsets) > 0) & (_count_matches(right, offsets) > 0))
 
 
 def _newest_matches(mask: Any, offsets: Any, starts: Any, limit: int) -> Any:
@@ -157,6 +161,15 @@ TWINS = (
     ),
     Twin("count matches", count_matches, _count_matches, lambda rng, n: (_mask(rng, n), _offsets(rng, n))),
     Twin("count few matches", count_matches, _count_matches, lambda rng, n: (_few(rng, n, 60), _offsets(rng, n))),
+    *(
+        Twin(
+            f"traces with {left} and {right}",
+            traces_with_both,
+            _traces_with_both,
+            lambda rng, n, left=left, right=right: (_few(rng, n, left), _few(rng, n, right), _offsets(rng, n)),
+        )
+        for left, right in ((2, 2), (2, 60), (60, 2), (20, 20))
+    ),
     Twin("newest matches", newest_matches, _newest_matches, lambda rng, n: _newest_arguments(rng, n, 2)),
     Twin("newest of few matches", newest_matches, _newest_matches, lambda rng, n: _newest_arguments(rng, n, 60)),
     Twin("steps", steps_of, _steps, lambda rng, n: (rng.integers(0, 10**6, n) + 10**18, 10**18 + 777, 1000, 900)),
