@@ -135,11 +135,18 @@ def test_thrift_is_what_thriftpy2_reads(
     assert agreed >= len(corpus)
 
 
+class AnyTrue(BinaryReader):
+    """Takes any byte but 0 for true, as thriftpy2 does; Go's Thrift, and ours, takes 1 alone."""
+
+    def boolean(self) -> bool:
+        return self.take(1) != b"\x00"
+
+
 def read_ours(protocol: str, message: bytes) -> Any:
     try:
         if protocol == "http":
-            return read_struct(BinaryReader(message), jaeger_thrift._BATCH)
-        reader = (CompactReader if protocol == "compact" else BinaryReader)(message)
+            return read_struct(AnyTrue(message), jaeger_thrift._BATCH)
+        reader = (CompactReader if protocol == "compact" else AnyTrue)(message)
         reader.message()
         return read_struct(reader, jaeger_thrift._ARGUMENTS)["batch"]
     except BadRequest:
