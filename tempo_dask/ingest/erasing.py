@@ -87,7 +87,11 @@ class NodeErasure:
     def step(self) -> None:
         """Look for erasures and do what can be done now."""
         now_s = self._monotonic()
-        due = {(tenant, each): erasure for tenant in self._tenants() for each, erasure in self._asked(tenant).items()}
+        due = {
+            (tenant, each): erasure
+            for tenant, has_spans in self._tenants().items()
+            for each, erasure in self._asked(tenant, has_spans=has_spans).items()
+        }
         for _, erasure_id in due:
             self._seen_s.setdefault(erasure_id, now_s)
         asked = {erasure_id for _, erasure_id in due}
@@ -119,17 +123,20 @@ class NodeErasure:
             log.debug("erasure %s is over", erasure_id)
         log.info("cleared tenant=%s erasure=%s", tenant, erasure_id)
 
-    def _tenants(self) -> set[str]:
-        return {usage.tenant for usage in self._live.usage()} | set(self._blocks.known_tenants())
+    def _tenants(self) -> Mapping[str, bool]:
+        """Return of each tenant whether it has live spans."""
+        live = {usage.tenant: usage.spans > 0 for usage in self._live.usage()}
+        return dict.fromkeys(self._blocks.known_tenants(), False) | live
 
-    def _asked(self, tenant: str) -> Mapping[str, Mapping[str, Any]]:
+    def _asked(self, tenant: str, *, has_spans: bool) -> Mapping[str, Mapping[str, Any]]:
         """Return the erasures that wait for this node, which makes itself known where it has live spans."""
-        if any(usage.tenant == tenant and usage.spans for usage in self._live.usage()):
+        listed = self._blocks.block_list(tenant)
+        if has_spans and self._node not in listed.flushed:
             self.join(tenant)
-        hidden = self._blocks.block_list(tenant).hidden.items()
+            listed = self._blocks.block_list(tenant)
         return {
             erasure_id: erasure
-            for erasure_id, erasure in hidden
+            for erasure_id, erasure in listed.hidden.items()
             if erasure_id not in self._done and self._node not in erasure["cleared"]
         }
 

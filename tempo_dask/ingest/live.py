@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -59,6 +59,7 @@ class LiveStore:
         self._due_s: dict[str, float] = {}  # when what waits of a tenant must be decoded at the latest
         self._waiting_bytes = 0
         self._chunk_bytes: dict[str, int] = {}  # by chunk id: to add them up takes milliseconds a chunk
+        self._all_chunk_bytes = 0
         self._accepted = 0
 
     def wait_for_room(self, timeout_s: float) -> bool:
@@ -103,7 +104,7 @@ class LiveStore:
         with self._changed:
             ready = self._tenants[batch.tenant].add(chunk, batch.records[-1].seq)
             self._waiting_bytes -= sum(len(record.body) for record in batch.records)
-            self._chunk_bytes |= sizes
+            self._hold(sizes)
             self._changed.notify_all()
         for future in ready:
             future.set_result(None)
@@ -134,9 +135,8 @@ class LiveStore:
         with self._changed:
             replaced = self._tenants[tenant].replace(run, merged)
             if replaced:
-                for chunk in run:
-                    del self._chunk_bytes[chunk.id]
-                self._chunk_bytes |= sizes
+                self._let_go(chunk.id for chunk in run)
+                self._hold(sizes)
                 self._changed.notify_all()
             return replaced
 
@@ -154,13 +154,12 @@ class LiveStore:
         """Forget chunks that were retired at least `grace_s` ago; return how many bytes they had."""
         before = self._monotonic() - grace_s
         with self._changed:
-            dropped = [live.drop(before) for live in self._tenants.values()]
-            held = sum(self._chunk_bytes.values())
-            if any(dropped):
-                kept = {chunk.id for live in self._tenants.values() for chunk in live.chunks}
-                self._chunk_bytes = {id_: size for id_, size in self._chunk_bytes.items() if id_ in kept}
+            held = self._all_chunk_bytes
+            dropped = [chunk.id for live in self._tenants.values() for chunk in live.drop(before)]
+            if dropped:
+                self._let_go(dropped)
                 self._changed.notify_all()
-            return held - sum(self._chunk_bytes.values())
+            return held - self._all_chunk_bytes
 
     def releasable(self) -> int:
         """Return the number up to which every record lies in blocks, so the log need not keep it."""
@@ -187,8 +186,17 @@ class LiveStore:
     def _has_room(self) -> bool:
         return (
             self._waiting_bytes < self.limits.waiting_bytes
-            and self._waiting_bytes + sum(self._chunk_bytes.values()) < self.limits.live_bytes
+            and self._waiting_bytes + self._all_chunk_bytes < self.limits.live_bytes
         )
+
+    def _hold(self, sizes: Mapping[str, int]) -> None:
+        """Count chunks that came, bytes by id."""
+        self._chunk_bytes |= sizes
+        self._all_chunk_bytes += sum(sizes.values())
+
+    def _let_go(self, ids: Iterable[str]) -> None:
+        """Count chunks that went."""
+        self._all_chunk_bytes -= sum(self._chunk_bytes.pop(each) for each in ids)
 
     def _usage_of(self, tenant: str, live: TenantLive, now_s: float) -> TenantUsage:
         chunks = live.unflushed

@@ -122,16 +122,17 @@ class TenantLive:
             self.opened_s = self.closed_s if self.accepted > through else None
             self._retired.append((through, now_s))
 
-    def drop(self, before_s: float) -> bool:
-        """Drop chunks that were retired before that time; return whether there were any."""
-        dropped = self.dropped
+    def drop(self, before_s: float) -> Sequence[Chunk]:
+        """Drop chunks that were retired before that time, and return them."""
+        through = self.dropped
         while self._retired and self._retired[0][1] < before_s:
-            dropped, _ = self._retired.popleft()
-        if dropped == self.dropped:
-            return False
-        self.chunks = tuple(chunk for chunk in self.chunks if chunk.last_seq > dropped)
-        self.dropped = dropped
-        return True
+            through, _ = self._retired.popleft()
+        if through == self.dropped:
+            return ()
+        dropped = [chunk for chunk in self.chunks if chunk.last_seq <= through]
+        self.chunks = tuple(chunk for chunk in self.chunks if chunk.last_seq > through)
+        self.dropped = through
+        return dropped
 
     def after(self, seq: int) -> tuple[Chunk, ...]:
         """Return the chunks of all records after `seq`. Raises BlockListTooOld where some are gone."""

@@ -93,7 +93,7 @@ def _sets(spansets: Spansets, trace: int, scan: UnitScan) -> Iterator[tuple[int,
     if isinstance(spansets.sets, TraceSets):
         yield trace, rows
         return
-    numbers = spansets.sets.numbers[rows]
+    numbers = spansets.sets.of(rows)
     for number in dict.fromkeys(numbers.tolist()):
         yield number, rows[numbers == number]
 

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tempo_dask.kernels.aggregates import Reduced, reduce_by_group, reduce_runs
-from tempo_dask.kernels.predicates import Mask, look_up
+from tempo_dask.kernels.predicates import Mask
 from tempo_dask.kernels.traces import count_matches, spread
 from tempo_dask.physical.binder import Binder
-from tempo_dask.physical.reader import UnitReader
+from tempo_dask.physical.reader import Rows, UnitReader
 from tempo_dask.physical.set_attributes import SetAttribute
 from tempo_dask.physical.units import ScanUnit
 from tempo_dask.plan.nodes import TimeRange
@@ -48,6 +48,10 @@ class Sets(Protocol):
         """The trace of each set."""
         ...
 
+    def of(self, spans: Rows) -> Rows:
+        """Return the set of each of these spans, which must be in one."""
+        ...
+
     def counts(self, mask: Mask) -> Counts:
         """Return how many spans of each set match."""
         ...
@@ -77,6 +81,10 @@ class TraceSets(Sets):
         """Each trace."""
         return np.arange(self.reader.row_count("traces"), dtype=np.uint32)
 
+    def of(self, spans: Rows) -> Rows:
+        """Return the trace of each of these spans."""
+        return self.reader.rows_at("traces", spans)
+
     def counts(self, mask: Mask) -> Counts:
         """Return how many spans of each trace match: they stand together, so none is looked up."""
         return count_matches(mask, self.reader.offsets)
@@ -92,22 +100,37 @@ class TraceSets(Sets):
 
 @dataclass(frozen=True, slots=True)
 class GroupSets(Sets):
-    """Sets that divide the spans of a trace."""
+    """Sets that divide the spans of a trace: `spans` are those in a set, rising, `sets` has the set of each."""
 
-    numbers: SetNumbers
+    reader: UnitReader
+    spans: Rows
+    sets: SetNumbers
     traces: SetNumbers
+
+    @property
+    def numbers(self) -> SetNumbers:
+        """The set of each span; 0 of spans that are in none."""
+        numbers = np.zeros(self.reader.row_count("spans"), np.uint32)
+        numbers[self.spans] = self.sets
+        return numbers
+
+    def of(self, spans: Rows) -> Rows:
+        """Return the set of each of these spans."""
+        return self.sets[np.searchsorted(self.spans, spans)].astype(np.int64)
 
     def counts(self, mask: Mask) -> Counts:
         """Return how many spans of each set match."""
-        return np.bincount(self.numbers[mask.view(np.bool_)], minlength=len(self.traces))
+        return np.bincount(self.sets[mask[self.spans].view(np.bool_)], minlength=len(self.traces))
 
     def reduce(self, values: npt.NDArray[Any], mask: Mask) -> Reduced:
         """Reduce the numbers of the matching spans of each set."""
-        return reduce_by_group(values, mask, self.numbers, len(self.traces))
+        return reduce_by_group(values[self.spans], mask[self.spans], self.sets, len(self.traces))
 
     def spread(self, kept: Mask) -> Mask:
-        """Return for each span what `kept` says of its set."""
-        return look_up(self.numbers, kept)
+        """Return for each span what `kept` says of its set; 0 of spans that are in none."""
+        out = np.zeros(self.reader.row_count("spans"), np.uint8)
+        out[self.spans] = kept[self.sets]
+        return out
 
 
 @dataclass(frozen=True)

@@ -24,14 +24,13 @@ def _group(stage: GroupBy, spansets: Spansets, scan: UnitScan) -> Spansets:
     numbers = {label: number for number, label in reversed(list(enumerate(labels)))}
     chosen = np.flatnonzero(spansets.mask.view(np.bool_))
     codes = np.array([numbers[label] for label in labels])[take_codes(groups.rows[chosen], groups.numbers)]
-    pairs = spansets.sets.numbers[chosen].astype(np.int64) * len(labels) + codes
+    pairs = spansets.sets.of(chosen) * len(labels) + codes
     seen, found = np.unique(pairs, return_inverse=True)
-    split = np.zeros(len(spansets.mask), np.uint32)
-    split[chosen] = found
     old, of_set = np.divmod(seen, len(labels))
     attribute = SetLabel(shown(stage), tuple(_shown(label) for label in labels), of_set)
     kept = tuple(attribute.take(old) for attribute in spansets.attributes)
-    return Spansets(spansets.mask, GroupSets(split, spansets.sets.traces[old]), (*kept, attribute))
+    sets = GroupSets(scan.reader, chosen, found.astype(np.uint32), spansets.sets.traces[old])
+    return Spansets(spansets.mask, sets, (*kept, attribute))
 
 
 def _shown(label: Label) -> Shown:

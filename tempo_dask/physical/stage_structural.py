@@ -56,8 +56,8 @@ def _single(side: SpansetExpression, spansets: Spansets, scan: UnitScan) -> Mask
         sets = np.flatnonzero(found.occupied)
         firsts = np.zeros(len(found.sets.traces), np.int64)
         spans = np.flatnonzero(found.mask)[::-1]
-        firsts[found.sets.numbers[spans]] = spans
-        if len(np.unique(spansets.sets.numbers[firsts[sets]])) < len(sets):
+        firsts[found.sets.of(spans)] = spans
+        if len(np.unique(spansets.sets.of(firsts[sets]))) < len(sets):
             msg = "spanset operators are not supported for multiple spansets per trace. consider using coalesce()"
             raise QueryFailed(msg)
     return found.mask
