@@ -150,6 +150,14 @@ class Writes(RuleBasedStateMachine):
         return await reading
 
     @invariant()
+    def what_is_held_is_counted(self) -> None:
+        held = [
+            chunk for tenant in TENANTS if tenant in self.live._tenants for chunk in self.live._tenants[tenant].chunks
+        ]
+        assert self.live._chunk_bytes.keys() == {chunk.id for chunk in held}
+        assert self.live._all_chunk_bytes == sum(self.live._chunk_bytes.values())
+
+    @invariant()
     def log_keeps_what_no_block_has(self) -> None:
         """All that the log has let go of lies in blocks, so a crash just now loses nothing."""
         for tenant in TENANTS:

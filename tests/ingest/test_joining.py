@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from unittest.mock import Mock
 
 import pytest
 
+from storage.block_list import BlockList
+from storage.commit_log import Erasing
 from storage.object_store import StoreUnavailable
 from tempo_dask.ingest import joining
+from tempo_dask.ingest.erasing import NodeErasure
 from tempo_dask.ingest.joining import Joining
+from tempo_dask.ingest.live import TenantUsage
 from tempo_dask.kernels import otlp
 from tests.ingest.numbered import body
 
@@ -63,3 +68,31 @@ async def test_spans_are_taken_while_blocks_cannot_be_reached(monkeypatch: pytes
         assert await Joining(told.commit, otlp.check, told.join).push("a", body([1])) == 1
     finally:
         told.go_on.set()
+
+
+class Held:
+    """A live store and a store of blocks, with many tenants in each."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+        self.known_tenants = [f"t{number}" for number in range(60)].copy
+        self.committed: list[str] = []
+
+    def usage(self) -> list[TenantUsage]:
+        self.looks += 1
+        return [TenantUsage(f"t{number}", 1, 1, spans=number % 2, age_s=0) for number in range(100)]
+
+    def block_list(self, _tenant: str) -> BlockList:
+        return BlockList()
+
+    def commit_erasing(self, tenant: str, _erasing: Erasing) -> None:
+        self.committed.append(tenant)
+
+
+def test_many_tenants_are_looked_at_once_together() -> None:
+    """A look at what is live takes as long as there are tenants: one for each of them would be a second's work."""
+    held = Held()
+    nothing = Mock()
+    NodeErasure(held, held, nothing, node="n", flush=nothing, forget=nothing).step()  # type: ignore[arg-type]
+    assert held.looks == 1
+    assert sorted(held.committed) == sorted(f"t{number}" for number in range(1, 100, 2))
