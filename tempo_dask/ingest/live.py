@@ -18,6 +18,9 @@ from storage.chunk import Chunk
 from tempo_dask.ingest.live_tenant import TenantLive
 from tempo_dask.ingest.records import Record
 
+#: Of the objects and buffers of a chunk's tables: of many tenants with few spans each, it is nearly all there is.
+EMPTY_CHUNK_BYTES = 8 << 10
+
 
 @dataclass(frozen=True, slots=True)
 class LiveLimits:
@@ -100,7 +103,7 @@ class LiveStore:
 
     def add(self, batch: Batch, chunk: Chunk | None) -> None:
         """Add the chunk made of a batch (None where nothing of it could be decoded)."""
-        sizes = {} if chunk is None else {chunk.id: chunk.nbytes}
+        sizes = {} if chunk is None else {chunk.id: _bytes_of(chunk)}
         with self._changed:
             ready = self._tenants[batch.tenant].add(chunk, batch.records[-1].seq)
             self._waiting_bytes -= sum(len(record.body) for record in batch.records)
@@ -131,7 +134,7 @@ class LiveStore:
 
     def replace(self, tenant: str, run: Sequence[Chunk], merged: Chunk) -> bool:
         """Put `merged` in the place of neighbouring chunks; False where a flush came first."""
-        sizes = {merged.id: merged.nbytes}
+        sizes = {merged.id: _bytes_of(merged)}
         with self._changed:
             replaced = self._tenants[tenant].replace(run, merged)
             if replaced:
@@ -219,3 +222,8 @@ class LiveStore:
             or due_s <= now
         ]
         return min(due)[2] if due else None
+
+
+def _bytes_of(chunk: Chunk) -> int:
+    """Return the memory of a chunk, with what its tables take before they hold anything."""
+    return chunk.nbytes + EMPTY_CHUNK_BYTES

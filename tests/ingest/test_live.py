@@ -7,7 +7,7 @@ import pytest
 from storage.chunk import Chunk
 from storage.merge import merge
 from tempo_dask.ingest.flush import FlushLimits, due_tenants
-from tempo_dask.ingest.live import Batch, LiveLimits, LiveStore, TenantUsage
+from tempo_dask.ingest.live import EMPTY_CHUNK_BYTES, Batch, LiveLimits, LiveStore, TenantUsage
 from tempo_dask.ingest.live_tenant import BlockListTooOld
 from tempo_dask.ingest.records import Record
 from tempo_dask.kernels import otlp
@@ -114,11 +114,26 @@ def test_chunks_count_until_they_are_dropped(clock: Clock) -> None:
     assert live.releasable() == 1
     assert [chunk.last_seq for chunk in live.after("t", 0)] == [1]
     clock.now_s += 6
-    assert live.drop_retired(5) == chunk.nbytes > 0
+    assert live.drop_retired(5) == chunk.nbytes + EMPTY_CHUNK_BYTES
     assert live.wait_for_room(0)
     with pytest.raises(BlockListTooOld):
         live.after("t", 0)
     assert live.after("t", 1) == ()
+
+
+def test_many_small_chunks_fill_the_room(live: LiveStore, clock: Clock) -> None:
+    """Of many tenants with a span each the tables weigh more than the spans."""
+    sizes = []
+    while live.wait_for_room(0):
+        seq = len(sizes) + 1
+        live.accept([record(seq, 1, f"t{seq}")])
+        clock.now_s += 1
+        batch = live.take(0)
+        assert batch is not None
+        chunk = chunk_of(batch)
+        live.add(batch, chunk)
+        sizes.append(chunk.nbytes)
+    assert sum(sizes) + len(sizes) * EMPTY_CHUNK_BYTES >= live.limits.live_bytes > sum(sizes) * 5
 
 
 def test_records_come_in_order(live: LiveStore) -> None:
