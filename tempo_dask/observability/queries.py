@@ -90,7 +90,7 @@ class ObservedAdmission(Admission):
 
     def lengths(self) -> Mapping[str, int]:
         """Return how many queries of each tenant wait."""
-        return {tenant: len(queue) for tenant, queue in self._queues.items()}
+        return {tenant: len(queue) for tenant, queue in list(self._queues.items())}  # asked by other threads
 
 
 class QueueLengths(Collector):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -126,11 +127,13 @@ class FakeOperations:
     reason: str | None = None
     flushed: list[str | None] = field(default_factory=list)
     is_shut_down: bool = False
+    counted_by: int = 0  # the thread that made the metrics
 
     def not_ready(self) -> str | None:
         return self.reason
 
     def metrics(self, accept: str) -> tuple[bytes, str]:
+        self.counted_by = threading.get_ident()
         return f"# accept {accept}\n".encode() * 100, "text/plain; version=0.0.4; charset=utf-8"
 
     async def flush(self, tenant: str | None) -> None:
