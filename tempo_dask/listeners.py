@@ -18,6 +18,7 @@ from tempo_dask.config.file import Config
 from tempo_dask.grpc_server import GrpcServer
 from tempo_dask.ingest import receiving
 from tempo_dask.ingest.distributor import Push
+from tempo_dask.ingest.receivers.binding import patient
 from tempo_dask.ingest.receiving import bracketed, receivers_of
 from tempo_dask.tls import grpc_tls, http_tls
 
@@ -77,7 +78,7 @@ class Listeners:
         self._folder.cleanup()
 
     async def _start_http(self, host: str, port: int) -> int:
-        sockets = bind_sockets(port, host or None)
+        sockets = patient(bind_sockets(port, host or None))
         self._http.add_sockets(sockets)
         return int(sockets[0].getsockname()[1])
 

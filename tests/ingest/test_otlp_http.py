@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import gzip
 import socket
 import zlib
@@ -18,6 +19,7 @@ import pytest
 
 from tempo_dask.errors import TooManyRequests, Unavailable
 from tempo_dask.ingest.rates import RateLimited
+from tempo_dask.ingest.receivers import binding
 from tempo_dask.ingest.receivers import http_bodies as receiver
 from tempo_dask.ingest.receivers.otlp_http import TracesHandler
 from tempo_dask.ingest.room import Overloaded
@@ -167,6 +169,28 @@ async def test_bodies_in_flight_are_bounded(taken: Taken, monkeypatch: pytest.Mo
         half_sent.close()
         await server.stop_receiving()
         await server.stop()
+
+
+async def test_who_cannot_be_let_in_waits(otlp_http: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a descriptor for a connection the server neither spins nor gives up."""
+    monkeypatch.setattr(binding, "PAUSE_S", 0.05)
+    accept, has_room = socket.socket.accept, False
+    tries: list[socket.socket] = []
+
+    def exhausted(listening: socket.socket) -> tuple[socket.socket, object]:
+        tries.append(listening)
+        if has_room:
+            return accept(listening)
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(socket.socket, "accept", exhausted)
+    sending = asyncio.ensure_future(ask_async(f"{otlp_http}/v1/traces", "POST", body([1]), PROTOBUF))
+    while not tries:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.3)
+    assert len(tries) < 50
+    has_room = True
+    assert (await sending).status == 200
 
 
 def half_a_request(length: int) -> bytes:
