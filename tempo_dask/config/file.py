@@ -141,9 +141,10 @@ def load(path: Path, *, expand_env: bool = False, flags: Mapping[str, Any] | Non
     `${NAME}` and `${NAME:-default}` are replaced where asked for; `flags` (a tree of keys) win over the file.
     """
     try:
-        text = path.read_text()
-    except OSError as error:
-        msg = f"failed parsing config: failed to read configFile {path}: {error.strerror}"
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        msg = f"failed parsing config: failed to read configFile {path}: {why}"
         raise ConfigError(msg) from error
     try:
         return parse(expanded(text) if expand_env else text, flags)

@@ -77,9 +77,9 @@ class TenantSettings:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text()
-    except OSError as error:
-        msg = f"cannot read {path}: {error.strerror}"
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"cannot read {path}: {error.strerror if isinstance(error, OSError) else error}"
         raise ConfigError(msg) from error
 
 

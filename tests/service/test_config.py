@@ -65,6 +65,9 @@ def test_files(tmp_path: Path) -> None:
     (tmp_path / "bad").write_text("bogus: 1")
     with pytest.raises(ConfigError, match=r"failed to parse configFile .*bad: line 1: unknown key bogus"):
         load(tmp_path / "bad")
+    (tmp_path / "no text").write_bytes(b"\xff")
+    with pytest.raises(ConfigError, match=r"failed to read configFile .*no text: 'utf-8' codec"):
+        load(tmp_path / "no text")
     (tmp_path / "good").write_text("http_api_prefix: /tempo")
     assert load(tmp_path / "good").http_api_prefix == "/tempo"
 

@@ -83,8 +83,10 @@ def test_a_changed_file_is_taken_over_and_a_broken_one_is_not(tmp_path: Path) ->
     path.write_text("overrides: {a: {max_traces_per_user: 2}}")
     settings.reload()
     assert settings.ingest_limits("a").max_traces_per_user == 2
-    for broken in ("overrides: {a: {max_traces: 3}}", "overrides: [", "overrides: {a: {max_traces_per_user: x}}"):
-        path.write_text(broken)
+    for broken in (
+        b"overrides: {a: {max_traces: 3}}", b"overrides: [", b"overrides: {a: {max_traces_per_user: x}}", b"\xff"
+    ):  # fmt: skip
+        path.write_bytes(broken)
         settings.reload()
         assert settings.ingest_limits("a").max_traces_per_user == 2
     path.unlink()
