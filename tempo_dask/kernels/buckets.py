@@ -12,18 +12,22 @@ from tempo_dask.kernels.signatures import I64, OUT_I64, U8
 BUCKETS = 64
 
 
+#: Where the exponent of a float64 begins, and what is added to it.
+_EXPONENT, _BIAS = 52, 1022
+
+
+@njit(types.int64(types.int64), cache=True, nogil=True)
+def _bit_length(number):
+    """Return how many bits a number from 1 on has: one more than the exponent that it has as a float."""
+    # Without the bits next below the highest one it is not rounded up to one bit more.
+    return (np.float64(number & ~(number >> 1)).view(np.int64) >> _EXPONENT) - _BIAS
+
+
 @njit(types.void(I64, U8, I64, OUT_I64), cache=True, nogil=True)
 def _count_buckets(values, mask, cells, counts):
     for i in range(values.size):
-        rest = np.uint64(values[i] - 1)
-        bucket = np.int64(0)
-        for shift in (32, 16, 8, 4, 2, 1):  # the number of bits, by halves
-            above = rest >> np.uint64(shift)
-            bucket += shift * (above > 0)
-            rest = above if above > 0 else rest
-        bucket += np.int64(rest)
-        at = cells[i] * BUCKETS + bucket
-        if mask[i] and values[i] >= 2 and cells[i] >= 0 and at < counts.size:
+        at = cells[i] * BUCKETS + _bit_length(max(values[i] - 1, 1))
+        if (mask[i] != 0) & (values[i] >= 2) & (cells[i] >= 0) & (at < counts.size):
             counts[at] += 1
 
 

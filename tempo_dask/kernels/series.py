@@ -46,6 +46,24 @@ def _steps(times, first, step, count, out):
         out[i] = at
 
 
+@njit(
+    [
+        types.void(I64, U32, I32, types.int64, types.int64, types.int64, OUT_I64),
+        types.void(I64, I32, I32, types.int64, types.int64, types.int64, OUT_I64),
+    ],
+    cache=True,
+    nogil=True,
+)
+def _cells(times, rows, codes, first, step, count, out):
+    low, high, at = np.int64(0), np.int64(-1), np.int64(-1)
+    for i in range(out.size):
+        if not (low < times[i] <= high):
+            at, low, high = _step(times[i], first, step, count)
+        row = np.int64(rows[i])
+        code = np.int64(codes[row]) if 0 <= row < codes.size else np.int64(0)
+        out[i] = code * count + at if at >= 0 else np.int64(-1)
+
+
 @njit(types.boolean(I64, types.int64, types.int64, types.int64, types.int64), cache=True, nogil=True)
 def _are_inside(times, first, stop, low, high):
     while first < stop and low < times[first] <= high:
@@ -165,6 +183,13 @@ def steps_of(times: Times, first_ns: int, step_ns: int, count: int) -> Codes:
     """Return the step of each time, -1 outside of `count` steps after `first_ns`."""
     out = np.empty(len(times), np.int32)
     _steps(times, first_ns, step_ns, count, out)
+    return out
+
+
+def cells_of(times: Times, rows: npt.NDArray[Any], codes: Codes, steps: tuple[int, int, int]) -> npt.NDArray[np.int64]:
+    """Return the cell of each time, `group * steps + step`, -1 outside of the steps; arguments as of `count_cells`."""
+    out = np.empty(len(times), np.int64)
+    _cells(times, rows, codes, *steps, out)
     return out
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tempo_dask.kernels.predicates import Mask
-from tempo_dask.kernels.series import steps_of
+from tempo_dask.kernels.series import cells_of
 from tempo_dask.physical.groups import Groups
 from tempo_dask.physical.shown_values import Shown
 from tempo_dask.physical.values import Part, Values
@@ -42,8 +42,8 @@ class Spans:
     @property
     def cells(self) -> npt.NDArray[np.int64]:
         """The cell of each span, group by group, -1 for none."""
-        steps = steps_of(self.starts, self.start_ns, self.step_ns, self.step_count)
-        return np.where(steps >= 0, self.groups.codes.astype(np.int64) * self.step_count + steps, -1)
+        steps = (self.start_ns, self.step_ns, self.step_count)
+        return cells_of(self.starts, self.groups.rows, self.groups.numbers, steps)
 
     def mask_of(self, part: Part) -> Mask:
         """Return which spans count and have a value of this type."""

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from tempo_dask.kernels.aggregates import reduce_by_group, reduce_runs
+from tempo_dask.kernels.buckets import BUCKETS, count_buckets
 from tempo_dask.kernels.predicates import any_in_list, any_of_owner, between, look_up
-from tempo_dask.kernels.series import count_cells, smallest_hashes, steps_of, take_codes
+from tempo_dask.kernels.series import cells_of, count_cells, smallest_hashes, steps_of, take_codes
 from tempo_dask.kernels.traces import count_matches, newest_matches, spread, traces_with_both
 
 Arguments = tuple[Any, ...]
@@ -88,6 +89,21 @@ def _count_cells(times: Any, mask: Any, rows: Any, codes: Any, group_count: int,
     return np.bincount(cells, minlength=group_count * steps[2]).reshape(group_count, steps[2])
 
 
+def _cells_of(times: Any, rows: Any, codes: Any, steps: tuple[int, int, int]) -> Any:
+    at = _steps(times, *steps)
+    return np.where(at >= 0, codes[rows].astype(np.int64) * steps[2] + at, -1)
+
+
+def _count_buckets(values: Any, mask: Any, cells: Any, count: int) -> Any:
+    kept = (mask == 1) & (values >= 2) & (cells >= 0)
+    buckets = np.array([(value - 1).bit_length() for value in values[kept].tolist()], np.int64)
+    return np.bincount(cells[kept] * BUCKETS + buckets, minlength=count * BUCKETS).reshape(count, BUCKETS)
+
+
+def _near_powers(rng: np.random.Generator, rows: int) -> Any:
+    return (np.int64(1) << rng.integers(0, 63, rows)) + rng.integers(-2, 3, rows)
+
+
 def _smallest_hashes(times: Any, mask: Any, first: int, slot: int, count: int) -> Any:
     hashes = ((times.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(1)).astype(np.int64)
     slots = np.where(mask == 1, _steps(times, first, slot, count), -1)
@@ -123,11 +139,12 @@ def _reduced(*arguments: Any) -> Any:
     return found.counts, found.sums, found.least, found.greatest
 
 
-def _cell_arguments(rng: np.random.Generator, rows: int, dtype: Any) -> Arguments:
+def _cell_arguments(rng: np.random.Generator, rows: int, dtype: Any, *, is_counted: bool = True) -> Arguments:
     # The first steps have many spans, the last few.
     times = np.sort((10**6 * rng.random(rows) ** 3).astype(np.int64)) + rng.integers(0, 999, rows)
     codes = rng.integers(0, 20, 40).astype(np.int32)
-    return times, _mask(rng, rows), rng.integers(0, 40, rows).astype(dtype), codes, 20, (10**4, 10**4, 60)
+    of_spans, steps = rng.integers(0, 40, rows).astype(dtype), (10**4, 10**4, 60)
+    return (times, _mask(rng, rows), of_spans, codes, 20, steps) if is_counted else (times, of_spans, codes, steps)
 
 
 def _range(data: Any, low: float, high: float) -> Any:
@@ -183,6 +200,14 @@ TWINS = (
     ),
     Twin("count cells", count_cells, _count_cells, lambda rng, n: _cell_arguments(rng, n, np.uint32)),
     Twin("count cells of codes", count_cells, _count_cells, lambda rng, n: _cell_arguments(rng, n, np.int32)),
+    Twin("cells", cells_of, _cells_of, lambda rng, n: _cell_arguments(rng, n, np.uint32, is_counted=False)),
+    Twin("cells of codes", cells_of, _cells_of, lambda rng, n: _cell_arguments(rng, n, np.int32, is_counted=False)),
+    Twin(
+        "count buckets",
+        count_buckets,
+        _count_buckets,
+        lambda rng, n: (_near_powers(rng, n), _mask(rng, n), rng.integers(-1, 9, n), 9),
+    ),
     Twin(
         "smallest hashes",
         smallest_hashes,
