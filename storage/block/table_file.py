@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +24,7 @@ from storage.block.shared_rows import SharedRows
 from storage.columns import STRING, TableName
 from storage.errors import DamagedBlock
 from storage.kernels.footer import ROWS
+from storage.remembered import Remembered
 from storage.take import take_array
 
 Rows = npt.NDArray[np.int64]
@@ -33,6 +36,11 @@ _FEW_OF_ALL = 0.2
 _KEPT_BYTES = 1 << 20
 #: What is read of a remote file's end at once; footers of most files are shorter.
 _TAIL_BYTES = 1 << 16
+
+#: Numbers of opened files.
+_NUMBERS = itertools.count()
+#: Columns of row groups of which parts were taken, by file, row group and name.
+_DECODED: Remembered[tuple[int, int, str], Any] = Remembered(256 << 20, lambda array: array.nbytes)
 
 
 @contextmanager
@@ -54,6 +62,7 @@ class TableFile:
     def __init__(self, files: BlockFiles, table: TableName, size: int, page_rows: int) -> None:
         """Read the footer. Raises DamagedBlock."""
         self._files = files
+        self._number = next(_NUMBERS)
         self._name = parquet_name(table)
         self._size = size
         self._opening = threading.Lock()
@@ -162,12 +171,26 @@ class TableFile:
                 return pa.Table.from_arrays(picked, schema=schema)
             except UnknownEncodingError:
                 pass  # as a later version of the format may have
-        table = self._read(range(row_group, row_group + 1), schema.names)
-        if rows[-1] >= table.num_rows:
-            msg = f"{self._name} has {table.num_rows} rows in row group {row_group}, expected more than {rows[-1]}"
+        arrays = self._decoded(row_group, schema.names, is_wanted_again=rows[-1] + 1 < self.count(row_group))
+        if any(rows[-1] >= len(array) for array in arrays):
+            msg = f"{self._name} has too few rows in row group {row_group}, expected more than {rows[-1]}"
             raise DamagedBlock(msg)
         at = rows.astype(np.int32)
-        return pa.Table.from_arrays([take_array(single_chunk(c), at) for c in table.columns], schema=schema)
+        return pa.Table.from_arrays([take_array(array, at) for array in arrays], schema=schema)
+
+    def _decoded(self, row_group: int, columns: Sequence[str], *, is_wanted_again: bool) -> Sequence[pa.Array]:
+        """Return whole columns of a row group; merging takes it part by part, and its end is wanted last."""
+        keys = {column: (self._number, row_group, column) for column in columns}
+        found = {column: _DECODED.get(key) for column, key in keys.items()}
+        missing = [column for column in columns if found[column] is None]
+        read = self._read(range(row_group, row_group + 1), missing).columns if missing else []
+        for column, chunks in zip(missing, read, strict=True):
+            found[column] = single_chunk(chunks)
+            if is_wanted_again:
+                _DECODED.put(keys[column], found[column])
+        if not is_wanted_again:
+            _DECODED.forget(lambda key: key[:2] == (self._number, row_group))
+        return [found[column] for column in columns]
 
     def find(self, column: str, row_group: int, numbers: Rows) -> Rows:
         """Return the first rows of a row group in which an ascending column of numbers is no less than each given.
