@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storage.arrays import single_chunk
+from storage.block import table_file
 from storage.block.files import BlockFiles, MemoryFiles, StoredFiles
 from storage.block.meta import DESCRIPTION, BlockMeta
 from storage.block.presence import STRIPE_ROWS, columns_of, find_presence
@@ -186,6 +187,23 @@ def test_rows_of_recorded_columns(shared: Path, name: str) -> None:
         whole = file.read_row_group(0)
         for first in range(0, whole.num_rows - 60, 607):
             assert_rows(file, 0, whole, [first, first + 3, first + 55, *range(first + 56, first + 60)])
+
+
+def test_what_is_taken_part_by_part_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table_file, "_FEW_ROWS", 0)
+    monkeypatch.setattr(table_file, "_FEW_OF_ALL", 0)
+    sent = [replace(SPAN, span_id=bytes(7) + bytes([n]), name=f"n{n % 7}") for n in range(1, 91)]
+    encoded = encode(merge([tables_of(sent)]))
+    file = TableFile(MemoryFiles(encoded.files), "spans", encoded.meta.files["spans.parquet"].size, 50)
+    whole, read = file.read_row_group(0), []
+    monkeypatch.setattr(
+        file, "_read", lambda groups, columns: read.append(groups) or TableFile._read(file, groups, columns)
+    )
+    for first in range(0, 90, 30):
+        assert_rows(file, 0, whole, list(range(first, first + 30)))
+    assert len(read) == 1
+    assert_rows(file, 0, whole, [0])  # its end was taken, so it was given up
+    assert len(read) == 2
 
 
 def assert_rows(file: TableFile, unit: int, whole: pa.Table, rows: list[int]) -> None:
