@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from tempo_dask.engine.results import Labels, Series
 from tempo_dask.physical.groups import LabelSet
@@ -13,25 +14,39 @@ from traceql.ast import MetricsAggregate
 _NIL = "nil"
 
 
-def series_labels(aggregate: MetricsAggregate, labels: LabelSet, added: Sequence[tuple[str, Shown]]) -> Labels:
-    """Return the labels of a series; `added` are those of the function itself (bucket, quantile).
+@dataclass(frozen=True, slots=True)
+class SeriesNames:
+    """Names the series of one aggregate; `by` are the names of what groups them, and whether lacking it shows."""
 
-    Groups without a value lack the label; where all lack one, the first label says `nil`. Without any group
-    or added label the series is named after its function.
-    """
-    found = tuple(
-        (shown(attribute), _NIL if label is None else label[1])
-        for attribute, label in zip(aggregate.by, labels, strict=True)
-        if label is not None or is_shown_as_nil(attribute)
-    )
-    if aggregate.by and not any(label is not None for label in labels):
-        found = ((shown(aggregate.by[0]), _NIL),)
-    return (*found, *added) or (("__name__", aggregate.function.value),)
+    function: str
+    by: tuple[tuple[str, bool], ...]
+
+    @classmethod
+    def of(cls, aggregate: MetricsAggregate) -> SeriesNames:
+        """Return what names the series of an aggregate."""
+        by = tuple((shown(attribute), is_shown_as_nil(attribute)) for attribute in aggregate.by)
+        return cls(aggregate.function.value, by)
+
+    def labels(self, group: LabelSet, added: Sequence[tuple[str, Shown]]) -> Labels:
+        """Return the labels of a series; `added` are those of the function itself (bucket, quantile).
+
+        Groups without a value lack the label; where all lack one, the first label says `nil`. Without any group
+        or added label the series is named after its function.
+        """
+        found: Labels = tuple(
+            (name, _NIL if label is None else label[1])
+            for (name, is_nil), label in zip(self.by, group, strict=True)
+            if label is not None or is_nil
+        )
+        if self.by and not any(label is not None for label in group):
+            found = ((self.by[0][0], _NIL),)
+        return (*found, *added) or (("__name__", self.function),)
 
 
 def named_groups(aggregate: MetricsAggregate, groups: Iterable[LabelSet]) -> Mapping[Labels, LabelSet]:
     """Return groups by the labels that their series begin with."""
-    named = {series_labels(aggregate, group, ()): group for group in groups}
+    names = SeriesNames.of(aggregate)
+    named = {names.labels(group, ()): group for group in groups}
     return named if aggregate.by else {**named, (): ()}
 
 

@@ -110,7 +110,7 @@ class _OverTime(Question[SeriesPartial]):
         return answerable(metric_function(self.output), found.cells, self.output.step_count).is_cut
 
     def _with_exemplars(self, found: SeriesPartial, shown: ShownExemplars) -> Sequence[Series]:
-        return self._finished(found, answered_exemplars(choose(found.exemplars, shown), shown, self.output))
+        return self._finished(found, answered_exemplars(choose(found.exemplars, shown), shown))
 
     def _finished(self, found: SeriesPartial, exemplars: ByLabels) -> Sequence[Series]:
         return (

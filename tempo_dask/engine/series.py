@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from tempo_dask.engine.exemplars import ByLabels, step_of
-from tempo_dask.engine.labels import series_labels, series_order
+from tempo_dask.engine.labels import SeriesNames, series_order
 from tempo_dask.engine.results import Exemplar, Series
 from tempo_dask.physical.cells import Cells, answerable
 from tempo_dask.physical.groups import LabelSet
@@ -23,12 +22,13 @@ from tempo_dask.plan.nodes import Plan, TimeSeries
 def finished_series(found: Cells, plan: Plan, series: TimeSeries, exemplars: ByLabels) -> list[Series]:
     """Return the series that have a sample, in the order in which they are shown."""
     answer = []
+    names = SeriesNames.of(series.aggregate)
     labels_found, samples = _samples(found, series)
     for row, labels in enumerate(labels_found):
         members = [(added, values[row]) for added, values in samples if not np.isnan(values[row]).all()]
         shared = _shared_out(exemplars.get(labels, ()), [values for _, values in members], plan, series)
         for (added, values), its_exemplars in zip(members, shared, strict=True):
-            answer.append(Series(series_labels(series.aggregate, labels, added), values, its_exemplars))
+            answer.append(Series(names.labels(labels, added), values, its_exemplars))
     return sorted(answer, key=series_order)
 
 
@@ -49,11 +49,21 @@ def _shared_out(
 
     Where a sample only counts spans, exemplars take its value.
     """
+    if not exemplars or not members:
+        return [()] * len(members)
     found: list[list[Exemplar]] = [[] for _ in members]
-    is_valued = metric_function(series).is_valued
-    for exemplar in exemplars if members else ():
-        step = step_of(exemplar, plan.window.start_ns, series)
-        distances = [abs(float(values[step]) - exemplar.value) for values in members] if is_valued else [0.0]
-        nearest = min(range(len(distances)), key=lambda member: (math.isnan(distances[member]), distances[member]))
-        found[nearest].append(exemplar if is_valued else replace(exemplar, value=float(members[0][step])))
+    is_valued, start_ns = metric_function(series).is_valued, plan.window.start_ns
+    for exemplar in exemplars:
+        if is_valued:
+            nearest = 0 if len(members) == 1 else _nearest(members, step_of(exemplar, start_ns, series), exemplar.value)
+            found[nearest].append(exemplar)
+        else:
+            count = float(members[0][step_of(exemplar, start_ns, series)])
+            found[0].append(Exemplar(exemplar.labels, count, exemplar.time_ns))
     return [tuple(given) for given in found]
+
+
+def _nearest(members: Sequence[npt.NDArray[np.float64]], step: int, value: float) -> int:
+    """Return which of several series has the sample that is nearest to a value; those that have none come last."""
+    distances = [abs(float(values[step]) - value) for values in members]
+    return min(range(len(members)), key=lambda member: (math.isnan(distances[member]), distances[member]))

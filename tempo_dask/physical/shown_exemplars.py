@@ -15,11 +15,16 @@ from tempo_dask.physical.cube_cache import PROCESS_CUBES
 from tempo_dask.physical.display import ShownPairs, shown_pairs
 from tempo_dask.physical.exemplars import Candidate, Candidates, Place
 from tempo_dask.physical.reader import Rows
+from tempo_dask.physical.shown_values import Shown
 from tempo_dask.physical.spansets import UnitScan
 from tempo_dask.physical.unit_runs import UnitRun
 from tempo_dask.physical.units import ScanUnit
 from tempo_dask.physical.work import PartitionWork
-from tempo_dask.plan.nodes import Plan, ShownAttribute
+from tempo_dask.plan.nodes import Plan, ShownAttribute, TimeSeries
+from traceql import shown
+from traceql.ast import AttributeReference
+
+_NS_PER_S = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +34,8 @@ class ShownExemplar:
     trace_start_ns: int
     trace_id: bytes
     span_id: bytes
-    duration_ns: int
-    attributes: ShownPairs
+    value: float
+    labels: tuple[tuple[str, Shown], ...]
 
 
 ShownExemplars = Mapping[Place, ShownExemplar]
@@ -65,7 +70,8 @@ class ExemplarChunk:
     """Reads what is shown of candidates; that of sealed blocks is kept where their cubes are."""
 
     shown: tuple[ShownAttribute, ...]
-    text: str  # of `shown`, which is quicker to look up
+    operand: AttributeReference | None  # whose number is a span's value; its duration in seconds where it has none
+    text: str  # of both, which is quicker to look up
 
     def __call__(self, number: int, task: ExemplarTask) -> ShownExemplars:  # noqa: ARG002  # all chunks are called so
         """Return what is shown of the candidates of one run, by their places."""
@@ -94,10 +100,19 @@ class ExemplarChunk:
         span_ids = scan.reader.data("spans", "span_id")[rows]
         durations = scan.reader.data("spans", "duration_ns")[rows].tolist()
         found = zip(starts, ids, span_ids, durations, shown_pairs(rows, self.shown, scan), strict=True)
-        return (
-            ShownExemplar(start_ns, trace_id.tobytes(), span_id.tobytes(), duration_ns, pairs)
-            for start_ns, trace_id, span_id, duration_ns, pairs in found
-        )
+        names = {id(one.attribute): shown(one.attribute) for one in self.shown}  # to hash one takes as long
+        for start_ns, trace_id, span_id, duration_ns, pairs in found:
+            texts = tuple((names[id(attribute)], value) for attribute, value in pairs)
+            labels = (("trace:id", trace_id.tobytes().hex().lstrip("0")), *texts)
+            value = _value(pairs, self.operand, duration_ns)
+            yield ShownExemplar(start_ns, trace_id.tobytes(), span_id.tobytes(), value, labels)
+
+
+def _value(pairs: ShownPairs, operand: AttributeReference | None, duration_ns: int) -> float:
+    for attribute, value in pairs if operand is not None else ():
+        if attribute == operand and isinstance(value, int | float):
+            return float(value)
+    return duration_ns / _NS_PER_S
 
 
 def exemplar_work(
@@ -108,7 +123,9 @@ def exemplar_work(
     for candidate in found:
         by_run[candidate.place[0]].append(candidate.place[1])
     tasks = tuple(ExemplarTask(number, runs[number], tuple(sorted(rows))) for number, rows in by_run.items())
-    return PartitionWork(tasks, ExemplarChunk(plan.shown, repr(plan.shown)), _join_shown)
+    operand = cast("TimeSeries", plan.output).aggregate.operand
+    chunk = ExemplarChunk(plan.shown, operand, repr((plan.shown, operand)))
+    return PartitionWork(tasks, chunk, _join_shown)
 
 
 def _join_shown(parts: Iterable[ShownExemplars]) -> ShownExemplars:
