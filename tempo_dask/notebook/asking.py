@@ -30,5 +30,5 @@ class Snapshot:
         return tuple(self.sources)
 
     def set_aside(self, _tenant: str) -> Mapping[str, str]:
-        """Return no block: what cannot be opened raised when the snapshot was taken."""
+        """Return no block: who took the snapshot has said which are missing."""
         return {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,6 +16,7 @@ import pandas as pd
 import xarray as xr
 
 from storage.block_store import BlockStore
+from storage.columns import ScanSource
 from storage.object_store import ObjectStore
 from storage.objects import open_store as open_objects
 from storage.tempo_blocks.beside import BlocksBesideTempo
@@ -28,6 +30,7 @@ from tempo_dask.errors import BadRequest, NotFound
 from tempo_dask.notebook.asking import Snapshot, answer
 from tempo_dask.notebook.compared import compared_table, comparing
 from tempo_dask.notebook.explained import Explained
+from tempo_dask.notebook.logged import LoggedSpans
 from tempo_dask.notebook.progress import shown_progress
 from tempo_dask.notebook.tables import metrics_array, traces_table
 from tempo_dask.notebook.times import Moment, nanoseconds, steps, utc
@@ -54,7 +57,9 @@ def _cores() -> int:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Store:
-    """The blocks of one tenant; what a server still holds in memory is not seen until it is flushed.
+    """The spans of one tenant: those in blocks, and those in the logs of a data directory, as of each call.
+
+    What a server holds is seen too where its data directory was opened; elsewhere what it has flushed.
 
     Wherever a verb takes `start` and `end`: ends included, UTC where they have no time zone, and without them the
     window is as long as the data. Every verb raises traceql.TraceQLError where the query is none.
@@ -64,16 +69,18 @@ class Store:
     tenant: str
     executor: Executor = field(default_factory=_threads)
     cluster: Cluster | None = None
+    logged: LoggedSpans | None = None
 
     def __repr__(self) -> str:
         """Return how much there is, and of which time."""
-        blocks = self.blocks.snapshot(self.tenant).blocks
-        spans = sum(block.meta.span_count for block in blocks)
-        if not blocks:
-            return f"Store of {self.tenant}: no blocks yet"
-        first = min(block.meta.start_ns for block in blocks)
-        last = max(block.meta.end_ns for block in blocks)
-        return f"Store of {self.tenant}: {spans:,} spans in {_counted(len(blocks))}, {utc(first)} to {utc(last)} UTC"
+        blocks, live = self._blocks_and_live()
+        sources = (*blocks, *live)
+        if not sources:
+            return f"Store of {self.tenant}: no spans yet"
+        first, last = (utc(at_ns) for at_ns in _bounds(sources))
+        places = [f"{_spans(blocks):,} spans in {_counted(len(blocks))}"] if blocks else []
+        places += [f"{_spans(live):,} spans in the log"] if live else []
+        return f"Store of {self.tenant}: {' and '.join(places)}, {first} to {last} UTC"
 
     def _repr_html_(self) -> str:
         return f"<b>{escape(repr(self))}</b>"
@@ -103,7 +110,7 @@ class Store:
         require_valid(parsed)
         window = TimeRange(nanoseconds(start, _FIRST_NS), nanoseconds(end, _LAST_NS))
         plan = optimize(build_search(simplify(parsed), window, _EVERYTHING))
-        return spans_frame(plan, stitched(self.blocks.snapshot(self.tenant).blocks), columns)
+        return spans_frame(plan, stitched(self._sources()), columns)
 
     def search(
         self, query: str = "{ }", *, start: Moment | None = None, end: Moment | None = None, limit: int = 20
@@ -178,26 +185,49 @@ class Store:
         self.executor.close() if self.cluster is None else self.cluster.close()
 
     def _engine(self, start: Moment | None, end: Moment | None) -> tuple[Engine, Window]:
-        """Return an engine over the blocks of this moment, and the window, no wider than they are."""
-        blocks = self.blocks.snapshot(self.tenant).blocks
-        first = min((block.meta.start_ns for block in blocks), default=0)
-        last = max((block.meta.end_ns for block in blocks), default=1)
-        return Engine(Snapshot(blocks), self.executor), Window(nanoseconds(start, first), nanoseconds(end, last))
+        """Return an engine over the spans of this moment, and the window, no wider than they are."""
+        sources = self._sources()
+        first, last = _bounds(sources)
+        return Engine(Snapshot(sources), self.executor), Window(nanoseconds(start, first), nanoseconds(end, last))
+
+    def _sources(self) -> tuple[ScanSource, ...]:
+        blocks, live = self._blocks_and_live()
+        return (*blocks, *live)
+
+    def _blocks_and_live(self) -> tuple[tuple[ScanSource, ...], tuple[ScanSource, ...]]:
+        if self.logged is None:
+            listed, live = self.blocks.snapshot(self.tenant), tuple[ScanSource, ...]()
+        else:
+            listed, live = self.logged.beside(self.blocks, self.tenant)
+        if listed.set_aside:
+            reasons = "; ".join(f"{block_id}: {why}" for block_id, why in sorted(listed.set_aside.items()))
+            warnings.warn(f"the answer lacks {_counted(len(listed.set_aside))} ({reasons})", stacklevel=4)
+        return tuple(listed.blocks), live
 
 
 def open_store(location: str | Path, *, tenant: str = SINGLE_TENANT, scheduler: str | None = None) -> Store:
     """Open a store: a server's data directory, a folder of blocks (also Tempo's own), or an object store's URL.
 
-    Opening it takes no lock and writes nothing, so a server may be at work there. Queries run on the threads of this
-    process, or on the workers of the Dask `scheduler` (`tcp://HOST:PORT`), which must reach the blocks too. Raises
-    NotFound where there is no such folder, Unavailable where there is no such scheduler, BadRequest for a server's URL
-    (see `connect`).
+    Opening it takes no lock and writes nothing, so a server may be at work there; of a data directory its log is read
+    too, so spans are seen as soon as they were acknowledged. Queries run on the threads of this process, or on the
+    workers of the Dask `scheduler` (`tcp://HOST:PORT`), which must reach the blocks too. Raises NotFound where there is
+    no such folder, Unavailable where there is no such scheduler, BadRequest for a server's URL (see `connect`).
     """
-    blocks = BlocksBesideTempo(_objects(location))
+    blocks, logged = BlocksBesideTempo(_objects(location)), _logged(location)
     if scheduler is None:
-        return Store(blocks, tenant)
+        return Store(blocks, tenant, logged=logged)
     cluster = open_cluster(scheduler, _cores())
-    return Store(blocks, tenant, shown_progress(cluster.executor), cluster)
+    return Store(blocks, tenant, shown_progress(cluster.executor), cluster, logged)
+
+
+def _spans(sources: Sequence[ScanSource]) -> int:
+    return sum(source.meta.span_count for source in sources)
+
+
+def _bounds(sources: Sequence[ScanSource]) -> tuple[int, int]:
+    """Return when the first span starts and the last one ends; of nothing, a moment in 1970."""
+    first = min((source.meta.start_ns for source in sources), default=0)
+    return first, max((source.meta.end_ns for source in sources), default=1)
 
 
 def _counted(blocks: int) -> str:
@@ -223,3 +253,9 @@ def _objects(location: str | Path) -> ObjectStore:
         raise NotFound(msg)
     blocks = folder / "blocks"
     return open_objects(str(blocks if blocks.is_dir() else folder))
+
+
+def _logged(location: str | Path) -> LoggedSpans | None:
+    """Return the logs of a data directory; a folder of blocks alone has none."""
+    wal = None if "://" in str(location) else Path(location) / "wal"
+    return LoggedSpans(wal) if wal is not None and wal.is_dir() else None
