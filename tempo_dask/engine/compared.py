@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from tempo_dask.engine.labels import series_order
 from tempo_dask.engine.results import Series, Value
-from tempo_dask.physical.compared_values import SIDES, Counts, ValueCounts
+from tempo_dask.physical.compared_values import SIDES, Counts, Steps, ValueCounts
 from tempo_dask.physical.metric_compare import ComparePartial
 from tempo_dask.plan.nodes import Comparison
 
@@ -25,7 +26,14 @@ def compared_series(found: ComparePartial, comparison: Comparison) -> list[Serie
         for side in range(SIDES)
         for one in _of_side(key, counts, side, comparison.top)
     )
-    return sorted(series, key=series_order)
+    return sorted((_widened(one, found.run, comparison) for one in series), key=series_order)
+
+
+def _widened(series: Series, run: Steps, comparison: Comparison) -> Series:
+    """Return a series over all steps, zero where no span was counted."""
+    values = np.zeros(comparison.step_count)
+    values[run.first : run.first + run.count] = series.values
+    return replace(series, values=values)
 
 
 def _of_side(key: str, found: ValueCounts, side: int, top: int) -> Iterator[Series]:

@@ -54,7 +54,7 @@ _JOINED: tuple[TableName, ...] = ("events", "links")
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
+class SourceKey:
     """A source as a key: tenant and id stand for it, since equal ids mean equal rows."""
 
     tenant: str
@@ -63,13 +63,13 @@ class _Source:
 
 
 @lru_cache(maxsize=1024)
-def _bound(expression: FieldExpression, source: _Source) -> Predicate:
+def _bound(expression: FieldExpression, source: SourceKey) -> Predicate:
     return Binder(source.meta).predicate(expression)
 
 
 def bind_filter(expression: FieldExpression, meta: SourceMeta) -> Predicate:
     """Return where the expression is true; the units of a source, asked one after another, share one answer."""
-    return _bound(expression, _Source(meta.tenant, meta.id, meta))
+    return _bound(expression, SourceKey(meta.tenant, meta.id, meta))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
-from storage.columns import REST_KEYS, TABLE_OF_SCOPE, Scope, is_attribute_column, split_column_name
+from storage.columns import REST_KEYS, TABLE_OF_SCOPE, Scope, SourceMeta, is_attribute_column, split_column_name
+from tempo_dask.physical.binder import Binder, SourceKey
+from tempo_dask.physical.bound import Operand
 from tempo_dask.physical.reader import UnitReader
-from traceql.ast import Attribute, AttributeReference, Intrinsic
+from traceql.ast import Attribute, Intrinsic
 from traceql.attributes import AttributeScope, IntrinsicKind
 
 _SCOPES: tuple[Scope, ...] = ("resource", "span", "instrumentation")
@@ -44,34 +47,48 @@ _OF_ALL_SPANS: tuple[tuple[Scope, str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """An attribute, the key under which it is shown, and whether spans without it count as `nil`."""
+    """An attribute's values, the key under which it is shown, and whether spans without it count as `nil`."""
 
-    reference: AttributeReference
+    operand: Operand
     key: str
     is_of_all_spans: bool = False
 
 
 def compared_attributes(reader: UnitReader) -> Iterator[Compared]:
     """Yield the attributes that the spans of a unit may have."""
-    for kind in _INTRINSICS:
-        yield Compared(Intrinsic(kind), kind.value)
-    for scope, key in dict.fromkeys([*_OF_ALL_SPANS, *_in_columns(reader), *_in_rest(reader)]):
-        reference = Attribute(AttributeScope(scope), key)
-        yield Compared(reference, f"{scope}.{key}", (scope, key) in _OF_ALL_SPANS)
+    meta = reader.source.meta
+    yield from _listed(SourceKey(meta.tenant, meta.id, meta))
+    binder = Binder(meta)
+    for scope in _SCOPES:
+        if _rest_keys(meta, scope) is None:  # too many to list: those that the unit has
+            column = reader.column(TABLE_OF_SCOPE[scope], REST_KEYS)
+            known = [] if column is None or column.dictionary is None else column.dictionary.to_pylist()
+            listed = {*_OF_ALL_SPANS, *_in_columns(meta)}
+            yield from (_compared(binder, scope, key) for key in sorted(known) if (scope, key) not in listed)
 
 
-def _in_columns(reader: UnitReader) -> Iterator[tuple[Scope, str]]:
-    for name in reader.source.meta.columns:
+@lru_cache(maxsize=1024)
+def _listed(source: SourceKey) -> tuple[Compared, ...]:
+    """Return what is known without reading; the units of a source, and queries that follow, share it."""
+    meta, binder = source.meta, Binder(source.meta)
+    in_rest = ((scope, key) for scope in _SCOPES for key in sorted(_rest_keys(meta, scope) or ()))
+    attributes = dict.fromkeys([*_OF_ALL_SPANS, *_in_columns(meta), *in_rest])
+    intrinsics = (Compared(binder.operand(Intrinsic(kind)), kind.value) for kind in _INTRINSICS)
+    return (*intrinsics, *(_compared(binder, scope, key) for scope, key in attributes))
+
+
+def _compared(binder: Binder, scope: Scope, key: str) -> Compared:
+    operand = binder.operand(Attribute(AttributeScope(scope), key))
+    return Compared(operand, f"{scope}.{key}", (scope, key) in _OF_ALL_SPANS)
+
+
+def _in_columns(meta: SourceMeta) -> Iterator[tuple[Scope, str]]:
+    for name in meta.columns:
         if is_attribute_column(name):
             scope, key, _ = split_column_name(name)
             if scope in _SCOPES:
                 yield scope, key
 
 
-def _in_rest(reader: UnitReader) -> Iterable[tuple[Scope, str]]:
-    for scope in _SCOPES:
-        known = reader.source.meta.rest_keys.get(TABLE_OF_SCOPE[scope], frozenset())
-        if known is None:  # too many to list: those that the unit has
-            column = reader.column(TABLE_OF_SCOPE[scope], REST_KEYS)
-            known = frozenset() if column is None or column.dictionary is None else column.dictionary.to_pylist()
-        yield from ((scope, key) for key in sorted(known))
+def _rest_keys(meta: SourceMeta, scope: Scope) -> frozenset[str] | None:
+    return meta.rest_keys.get(TABLE_OF_SCOPE[scope], frozenset())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,7 @@ from tempo_dask.physical.compared_values import (
     MAX_CELLS,
     SIDES,
     Counts,
+    Steps,
     TypedCounts,
     ValueCounts,
     joined,
@@ -41,21 +43,28 @@ class _Numbered:
 
 @dataclass(slots=True)
 class CompareCounter:
-    """Counts attributes; `slots` is side times `steps` plus step of each span, -1 for spans that do not count."""
+    """Counts attributes over a run of steps.
+
+    `slots` is side times their count plus step of each span, -1 for spans that do not count.
+    """
 
     scan: UnitScan
     slots: Slots
-    steps: int
+    run: Steps
     _tables: dict[TableName, Counts] = field(default_factory=dict)
 
     def count(self, attribute: Compared) -> ValueCounts:
         """Return the counts of an attribute's values, without those that do not occur."""
-        operand = self.scan.binder.operand(attribute.reference)
-        found = self._nothing() if isinstance(operand, Absent) else self._counted(operand)
+        is_absent = isinstance(attribute.operand, Absent)
+        found = self._nothing() if is_absent else self._counted(attribute.operand)
         if not attribute.is_of_all_spans:
             return found
         valued = sum((part.counts.sum(axis=0) for part in found.parts), found.others)
         return ValueCounts(found.parts, self._all() - valued, found.others)
+
+    @property
+    def _width(self) -> int:
+        return SIDES * self.run.count
 
     def _all(self) -> Counts:
         """Return how many spans are in each slot."""
@@ -63,7 +72,7 @@ class CompareCounter:
         return found
 
     def _nothing(self) -> ValueCounts:
-        nothing = np.zeros(SIDES * self.steps, np.int64)
+        nothing = np.zeros(self._width, np.int64)
         return ValueCounts((), nothing, nothing)
 
     def _counted(self, operand: Operand) -> ValueCounts:
@@ -73,7 +82,7 @@ class CompareCounter:
         if isinstance(operand, AttributeColumns) and operand.rest_key is not None:
             hidden: Mask = reader.has_rest_key(table, operand.rest_key) & ~values.present()
             counted.append(self._of_nil(hidden, table))
-        return counted[0] if len(counted) == 1 else joined([self._nothing(), *counted])
+        return counted[0] if len(counted) == 1 else self._joined([self._nothing(), *counted])
 
     def _of_type(self, part: Part, table: TableName) -> ValueCounts:
         """Count the values of one type; a list of one element counts as that element."""
@@ -84,18 +93,21 @@ class CompareCounter:
         if is_one is None:
             return self._of_scalars(single, table)
         lists: Mask = is_one ^ np.uint8(1) if part.column.valid is None else part.column.valid & ~is_one
-        return joined([self._of_scalars(single, table), self._of_nil(lists, table)])
+        return self._joined([self._of_scalars(single, table), self._of_nil(lists, table)])
+
+    def _joined(self, parts: Sequence[ValueCounts]) -> ValueCounts:
+        return joined(parts, [self.run] * len(parts))
 
     def _of_nil(self, mask: Mask, table: TableName) -> ValueCounts:
         alone = _Numbered(np.zeros(len(mask), np.int32), mask, pa.array([""], pa.string()))
-        counts, nothing = self._cells(alone, table)[0], np.zeros(SIDES * self.steps, np.int64)
+        counts, nothing = self._cells(alone, table)[0], np.zeros(self._width, np.int64)
         return ValueCounts((), counts[0], nothing)
 
     def _of_scalars(self, part: Part, table: TableName) -> ValueCounts:
         numbered = _numbered(part)
         cells, kept, others = self._cells(numbered, table)
         used = np.flatnonzero(cells.any(axis=1))
-        nothing = np.zeros(SIDES * self.steps, np.int64)
+        nothing = np.zeros(self._width, np.int64)
         if not len(used):
             return ValueCounts((), nothing, others)
         values = numbered.values if kept is None else numbered.values.take(pa.array(kept))
@@ -104,7 +116,7 @@ class CompareCounter:
 
     def _cells(self, found: _Numbered, table: TableName) -> tuple[Counts, npt.NDArray[np.int64] | None, Counts]:
         """Return counts (values, slots), which values these are (None: all), and the counts of all others."""
-        width, count = SIDES * self.steps, len(found.values)
+        width, count = self._width, len(found.values)
         nothing = np.zeros(width, np.int64)
         if table in ("resources", "scopes"):
             return _summed(self._of_rows(table), found), None, nothing
@@ -112,7 +124,7 @@ class CompareCounter:
             found = self._of_spans(found)
         if count * width <= MAX_CELLS:
             return count_slots(self.slots, found.codes, found.valid, count, width), None, nothing
-        sides = np.where(self.slots >= 0, self.slots // np.int32(self.steps), np.int32(-1))
+        sides = np.where(self.slots >= 0, self.slots // np.int32(self.run.count), np.int32(-1))
         totals = count_slots(sides, found.codes, found.valid, count, SIDES)
         kept = np.flatnonzero(most_frequent(totals, MAX_CELLS // width))
         numbers = np.full(count, len(kept), np.int32)
@@ -132,7 +144,7 @@ class CompareCounter:
         if table not in self._tables:
             rows = self.scan.reader.row_count(table)
             references = self.scan.reader.references(table)
-            self._tables[table] = count_slots(self.slots, references, None, rows, SIDES * self.steps)
+            self._tables[table] = count_slots(self.slots, references, None, rows, self._width)
         return self._tables[table]
 
 

@@ -23,6 +23,25 @@ SIDES = 2
 
 
 @dataclass(frozen=True, slots=True)
+class Steps:
+    """A run of the steps of a window: spans of a unit fall into few of them."""
+
+    first: int
+    count: int
+
+    @classmethod
+    def around(cls, runs: Sequence[Steps]) -> Steps:
+        """Return the shortest run that holds all others."""
+        first = min(run.first for run in runs)
+        return cls(first, max(run.first + run.count for run in runs) - first)
+
+    def of(self, other: Steps) -> slice:
+        """Return where the steps of a longer run, which holds these, are these."""
+        at = self.first - other.first
+        return slice(at, at + self.count)
+
+
+@dataclass(frozen=True, slots=True)
 class TypedCounts:
     """Distinct values of one type (text, or numbers as their column has them), and counts (values, sides x steps)."""
 
@@ -60,32 +79,44 @@ class ValueCounts:
         return not self.parts and not self.nil.any()
 
 
-def joined(parts: Sequence[ValueCounts]) -> ValueCounts:
-    """Return counts of equal values added."""
-    of_types: dict[StaticType, list[TypedCounts]] = {}
-    for typed in (typed for part in parts for typed in part.parts):
-        of_types.setdefault(typed.type, []).append(typed)
-    found = [_joined_type(of_type) for of_type in of_types.values()]
-    others = sum((left for _, left in found), np.sum([part.others for part in parts], axis=0))
-    return ValueCounts(tuple(typed for typed, _ in found), np.sum([part.nil for part in parts], axis=0), others)
+def joined(parts: Sequence[ValueCounts], runs: Sequence[Steps]) -> ValueCounts:
+    """Return counts of equal values added, over the steps around those of each part."""
+    whole = Steps.around(runs)
+    of_types: dict[StaticType, list[tuple[TypedCounts, Steps]]] = {}
+    for part, run in zip(parts, runs, strict=True):
+        for typed in part.parts:
+            of_types.setdefault(typed.type, []).append((typed, run))
+    found = [_joined_type(of_type, whole) for of_type in of_types.values()]
+    nil, others = (_added([getattr(part, name) for part in parts], runs, whole) for name in ("nil", "others"))
+    return ValueCounts(tuple(typed for typed, _ in found), nil, sum((left for _, left in found), others))
 
 
-def _joined_type(parts: Sequence[TypedCounts]) -> tuple[TypedCounts, Counts]:
+def _added(parts: Sequence[Counts], runs: Sequence[Steps], whole: Steps) -> Counts:
+    """Return the sum of counts (sides x steps of each run)."""
+    found = np.zeros((SIDES, whole.count), np.int64)
+    for part, run in zip(parts, runs, strict=True):
+        found[:, run.of(whole)] += part.reshape(SIDES, run.count)
+    return found.reshape(-1)
+
+
+def _joined_type(parts: Sequence[tuple[TypedCounts, Steps]], whole: Steps) -> tuple[TypedCounts, Counts]:
     """Return the most frequent values of one type, and what the others add up to."""
-    width = parts[0].counts.shape[1]
-    if len(parts) == 1:
-        return parts[0], np.zeros(width, np.int64)
-    encoded = pa.concat_arrays([part.values for part in parts]).dictionary_encode()
-    rows, counts = encoded.indices.to_numpy(), np.zeros((len(encoded.dictionary), width), np.int64)
+    width = SIDES * whole.count
+    if len(parts) == 1 and parts[0][1] == whole:
+        return parts[0][0], np.zeros(width, np.int64)
+    encoded = pa.concat_arrays([part.values for part, _ in parts]).dictionary_encode()
+    rows, cells = encoded.indices.to_numpy(), np.zeros((len(encoded.dictionary), SIDES, whole.count), np.int64)
     first = 0
-    for part in parts:
-        counts[rows[first : first + len(part.values)]] += part.counts  # the values of a part are distinct
-        first += len(part.values)
-    whole = TypedCounts(parts[0].type, encoded.dictionary, counts)
+    for part, run in parts:
+        count = len(part.values)  # which are distinct
+        cells[rows[first : first + count], :, run.of(whole)] += part.counts.reshape(count, SIDES, run.count)
+        first += count
+    counts = cells.reshape(len(cells), width)
+    found = TypedCounts(parts[0][0].type, encoded.dictionary, counts)
     if counts.size <= MAX_CELLS:
-        return whole, np.zeros(width, np.int64)
-    kept = most_frequent(counts.reshape(len(counts), SIDES, -1).sum(axis=2), MAX_CELLS // width)
-    return whole.take(np.flatnonzero(kept)), counts[~kept].sum(axis=0)
+        return found, np.zeros(width, np.int64)
+    kept = most_frequent(cells.sum(axis=2), MAX_CELLS // width)
+    return found.take(np.flatnonzero(kept)), counts[~kept].sum(axis=0)
 
 
 def most_frequent(totals: Counts, limit: int) -> npt.NDArray[np.bool_]:
