@@ -51,7 +51,7 @@ from tempo_dask.kernels.otlp_sizes import count_longer, trace_sizes
 from tempo_dask.listeners import Listeners
 from tempo_dask.maintenance.cycle import Maintenance
 from tempo_dask.maintenance.tasks import one_by_one
-from tempo_dask.memory import keep_freed_memory
+from tempo_dask.memory import give_back_much_free_memory, keep_freed_memory
 from tempo_dask.observability.flushes import ObservedBlocks
 from tempo_dask.observability.observers import Observers
 from tempo_dask.operations import Operations
@@ -70,6 +70,8 @@ log = logging.getLogger(__name__)
 MAINTENANCE_STOP_S = 5.0
 #: How often a process looks whether traces were hidden of which it may hold something.
 ERASE_PERIOD_S = 5.0
+#: How often free memory is looked at.
+MEMORY_PERIOD_S = 30.0
 
 
 class StartFailed(TempoDaskError):
@@ -152,6 +154,7 @@ async def _serve(parts: Parts, wal: Wal, blocks: BlockStore, node: str, schedule
     maintenance = Background("maintenance", keep_blocks, pause_s=compaction.compaction_cycle.total_seconds())
     erasure = _erasure(pipeline, wal, blocks, node)
     erasing = Background("erasing", erasure.step, pause_s=ERASE_PERIOD_S)
+    memory = Background("memory", give_back_much_free_memory, pause_s=MEMORY_PERIOD_S)
     reloading = _reloading(parts)
     joining = Joining(pipeline.push, otlp.check, erasure.join)
     distributor = Distributor(joining.push, otlp.check, _rules(config, limits_of))
@@ -165,7 +168,7 @@ async def _serve(parts: Parts, wal: Wal, blocks: BlockStore, node: str, schedule
         if config.role.ingests or pipeline.live.usage():  # what a log holds is live, whatever the role is now
             fabric.join(VeiledLive(pipeline.live, blocks), parts.data_dir / "dask")
         operations.started()
-        for thread in (*reloading, erasing):
+        for thread in (*reloading, erasing, memory):
             thread.start()
         if config.role.maintains and not config.compactor.disabled:
             maintenance.start()
@@ -183,7 +186,7 @@ async def _serve(parts: Parts, wal: Wal, blocks: BlockStore, node: str, schedule
     finally:
         await listeners.stop()
         await asyncio.to_thread(observers.stop)
-        for thread in (*reloading, erasing, maintenance):
+        for thread in (*reloading, erasing, maintenance, memory):
             await asyncio.to_thread(thread.stop, MAINTENANCE_STOP_S)
         await asyncio.to_thread(pipeline.stop)
         is_flushed = not any(usage.spans for usage in pipeline.live.usage())

@@ -67,7 +67,7 @@ def compared_attributes(reader: UnitReader) -> Iterator[Compared]:
             yield from (_compared(binder, scope, key) for key in sorted(known) if (scope, key) not in listed)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _listed(source: SourceKey) -> tuple[Compared, ...]:
     """Return what is known without reading; the units of a source, and queries that follow, share it."""
     meta, binder = source.meta, Binder(source.meta)
