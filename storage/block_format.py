@@ -12,6 +12,7 @@ from storage.block.listed import Listed, is_as_listed, read_description
 from storage.block.meta import DESCRIPTION, BlockMeta
 from storage.block.parts import write_parts
 from storage.block.reader import Block
+from storage.block.table_file import forget_decoded
 from storage.block.writer import ROW_GROUP_SPANS, UNIT_SPANS, EncodedBlock, Origin, write_block
 from storage.columns import TABLE_OF_SCOPE, ColumnMeta, ScanSource, SourceMeta, TableName, split_column_name
 from storage.describe import join_columns
@@ -48,10 +49,13 @@ class ParquetFormat:
         """Encode spans as Parquet files; what makes more than one row group is merged and written one by one."""
         metas = [source.meta for source in sources]
         parts = merge_parts(sources, self._part_spans, without)
-        if sum(meta.span_count for meta in metas) <= self._part_spans:
-            return write_block(next(parts), origin, unit_spans=self._unit_spans)
-        known, may_have_rest = _columns_of(metas)
-        return write_parts(parts, known, may_have_rest, origin, unit_spans=self._unit_spans)
+        try:
+            if sum(meta.span_count for meta in metas) <= self._part_spans:
+                return write_block(next(parts), origin, unit_spans=self._unit_spans)
+            known, may_have_rest = _columns_of(metas)
+            return write_parts(parts, known, may_have_rest, origin, unit_spans=self._unit_spans)
+        finally:
+            forget_decoded()
 
     def open(self, files: BlockFiles, listed: Listed | None = None) -> ScanSource:
         """Open a block if all of it is there. One that is as listed has its description decoded when that is needed."""

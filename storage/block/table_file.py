@@ -43,6 +43,11 @@ _NUMBERS = itertools.count()
 _DECODED: Remembered[tuple[int, int, str], Any] = Remembered(256 << 20, lambda array: array.nbytes)
 
 
+def forget_decoded() -> None:
+    """Give up what was decoded for a merge that is over; another that goes on decodes some of its input again."""
+    _DECODED.forget(lambda _key: True)
+
+
 @contextmanager
 def damage_told(name: str) -> Iterator[None]:
     """Turn what is said of a file that cannot be read into DamagedBlock."""
