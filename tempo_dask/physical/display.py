@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 import numpy.typing as npt
@@ -108,13 +109,11 @@ def _has_own_field(shown: ShownAttribute) -> bool:
 
 
 def _traces(rows: Sequence[int], scan: UnitScan) -> list[ShownTrace]:
-    starts, ends = (scan.reader.data("traces", name) for name in ("start", "end"))
-    services, names = (_texts(np.array(rows, np.int64), name, scan) for name in ("root_service", "root_name"))
-    known = _service_names(scan)
-    return [
-        ShownTrace(int(ends[row] - starts[row]), service, name, _services(row, known, scan))
-        for row, service, name in zip(rows, services, names, strict=True)
-    ]
+    some = np.array(rows, np.int64)
+    durations = (scan.reader.data("traces", "end")[some] - scan.reader.data("traces", "start")[some]).tolist()
+    services, names = (_texts(some, name, scan) for name in ("root_service", "root_name"))
+    found = zip(durations, services, names, _services(some, scan), strict=True)
+    return [ShownTrace(*of_trace) for of_trace in found]
 
 
 def _texts(rows: Rows, name: str, scan: UnitScan) -> list[str | None]:
@@ -127,14 +126,15 @@ def _texts(rows: Rows, name: str, scan: UnitScan) -> list[str | None]:
     ]
 
 
-def _services(trace: int, names: Sequence[str], scan: UnitScan) -> Mapping[str, tuple[int, int]]:
-    """Return how many spans and errors each service has in a trace; spans without service count under ""."""
-    first, stop = scan.reader.offsets[trace : trace + 2]
-    numbers = scan.reader.data("spans", "resource")[first:stop].tolist()
-    errors = (scan.reader.data("spans", "status")[first:stop] == _ERROR).tolist()
-    spans = Counter(names[number] for number in numbers)
-    failed = Counter(names[number] for number, error in zip(numbers, errors, strict=True) if error)
-    return {name: (count, failed[name]) for name, count in spans.items()}
+def _services(traces: Rows, scan: UnitScan) -> Iterator[Mapping[str, tuple[int, int]]]:
+    """Yield how many spans and errors each service has in each trace; spans without service count under ""."""
+    names, offsets = _service_names(scan), scan.reader.offsets
+    numbers, statuses = scan.reader.data("spans", "resource"), scan.reader.data("spans", "status")
+    for first, stop in zip(offsets[traces].tolist(), offsets[traces + 1].tolist(), strict=True):
+        found = [names[number] for number in numbers[first:stop].tolist()]
+        spans = Counter(found)
+        failed = Counter(compress(found, (statuses[first:stop] == _ERROR).tolist()))
+        yield {name: (count, failed[name]) for name, count in spans.items()}
 
 
 def _service_names(scan: UnitScan) -> Sequence[str]:
