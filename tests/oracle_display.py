@@ -15,7 +15,6 @@ from traceql.types import StaticType
 
 # Told in fields of their own.
 NOT_ATTRIBUTES = {
-    IntrinsicKind.NAME,
     IntrinsicKind.DURATION,
     IntrinsicKind.TRACE_DURATION,
     IntrinsicKind.TRACE_ROOT_NAME,

@@ -180,8 +180,10 @@ class Binder:
                 else Truth("spans", predicate)
             )
         operand = self.operand(expression.operand)
-        refusal = _refusal(expression, "a numeric")
-        return FALSE_VALUE if isinstance(operand, Absent) else Negation(operand_table(operand), operand, refusal)
+        if not isinstance(operand, Absent):
+            return Negation(operand_table(operand), operand, _refusal(expression, "a numeric"))
+        # False in each event, and nothing where there is no event.
+        return Negation(operand.table, AttributeColumns(operand.table, ())) if operand.table in _JOINED else FALSE_VALUE
 
     @operand.register
     def _computation(self, expression: BinaryOperation) -> Operand:
@@ -194,7 +196,7 @@ class Binder:
             )
         lhs, rhs = self.operand(expression.lhs), self.operand(expression.rhs)
         if isinstance(lhs, Absent) or isinstance(rhs, Absent):
-            return Absent()
+            return Absent(_table_of(lhs, rhs))
         return Arithmetic(_table_of(lhs, rhs), expression.op, lhs, rhs)
 
     def _columns(self, scope: Scope, key: str) -> AttributeColumns | Absent:
@@ -202,7 +204,7 @@ class Binder:
         names = ((column_name(scope, key, type_), static) for type_, static in STATIC_TYPES.items())
         columns = tuple(TypedColumn(name, static) for name, static in names if name in self.meta.columns)
         rest_key = key if self.meta.may_be_in_rest(table, key) else None
-        return AttributeColumns(table, columns, rest_key) if columns or rest_key is not None else Absent()
+        return AttributeColumns(table, columns, rest_key) if columns or rest_key is not None else Absent(table)
 
     def _boolean(self, expression: Attribute | Intrinsic | Static, *, value: bool, refusal: str = "") -> Predicate:
         operand = self.operand(expression)

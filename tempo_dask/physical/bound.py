@@ -24,7 +24,9 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """An attribute that no row of the source has."""
+    """An attribute that no row of its table has."""
+
+    table: TableName
 
 
 @dataclass(frozen=True, slots=True)

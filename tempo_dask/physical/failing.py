@@ -84,7 +84,10 @@ def _failures(part: Predicate | Operand, table: TableName, reader: UnitReader) -
             yield from _failures(rhs, table, reader)
         case AllOf(operands=operands) | AnyOf(operands=operands):
             yield from _undecided(operands, table, reader, decides=isinstance(part, AnyOf))
-        case Negated(operand=operand) | SomeRow(operand=operand) | Truth(predicate=operand):
+        case SomeRow(operand=operand):  # one row that holds settles it, whatever the others are
+            for rows, why in _of_rows(operand, table, reader):
+                yield rows & (_holds(part, table, reader) ^ np.uint8(1)), why
+        case Negated(operand=operand) | Truth(predicate=operand):
             yield from _of_rows(operand, table, reader)
 
 

@@ -112,7 +112,7 @@ def _single(part: Part) -> Part:
 
 def operand_table(operand: Operand) -> TableName:
     """Return the table whose rows an operand has values for; spans for constants."""
-    if isinstance(operand, Constant | Absent | FirstOf):
+    if isinstance(operand, Constant | FirstOf):
         return "spans"
     return operand.table
 

@@ -26,6 +26,7 @@ values = st.one_of(
 )
 attributes = st.dictionaries(st.sampled_from(KEYS), values, max_size=2)
 events = st.builds(Event, st.sampled_from(["e", "f"]), st.integers(START_NS, START_NS + 9), attributes)
+services = st.sampled_from([{"service.name": "s"}, {"service.name": "t"}, {}])
 links = st.builds(Link, st.just("0" * 30 + "aa"), st.sampled_from(["00000000000000aa", "bb" * 8]), attributes)
 
 
@@ -50,8 +51,9 @@ def _span(draw: st.DrawFn, trace: int, number: int) -> Span:
         start_ns=START_NS + 10 * draw(st.integers(0, 3)) + number,
         duration_ns=draw(st.sampled_from([0, 1, 5, 1000])),
         attributes=draw(attributes),
-        resource={"service.name": draw(st.sampled_from(["s", "t"])), **draw(attributes)},
+        resource={**draw(services), **draw(attributes)},
         scope_name=draw(st.sampled_from(["", "lib"])),
+        scope_version=draw(st.sampled_from(["", "1", "x"])),
         scope_attributes=draw(attributes),
         events=tuple(draw(st.lists(events, max_size=2))),
         links=tuple(draw(st.lists(links, max_size=1))),

@@ -13,13 +13,14 @@ from tempo_dask.engine.requests import SearchRequest, Window
 from tempo_dask.errors import QueryFailed
 from tests.engine.recorded import TENANT, Fixed, chunk_of
 from tests.engine.spans import request_of
-from tests.oracle_spans import Span
+from tests.oracle_spans import Event, Link, Span
 
 ATTRIBUTES: list[tuple[str, dict[str, object]]] = [
     ("a", {"i": 1, "b": True}),
     ("b", {"s": "x", "b": False}),
     ("c", {"i": True, "ints": [1, 2]}),
 ]
+EVENTS = (Event("e", 1, {"n": 1}), Event("e", 2, {"n": "x"}))
 SPANS = [
     Span(trace_id=f"{n:032x}", span_id=f"{n:016x}", name=name, attributes=attributes)
     for n, (name, attributes) in enumerate(ATTRIBUTES, start=1)
@@ -31,6 +32,9 @@ def engine() -> Iterator[Engine]:
     executor = LocalExecutor(1)
     yield Engine(Fixed(chunk_of([request_of(SPANS)])), executor)
     executor.close()
+
+
+SPANS.append(Span(trace_id=f"{4:032x}", span_id=f"{4:016x}", name="d", events=EVENTS, links=(Link("aa" * 16, "bb" * 8),)))
 
 
 def count(engine: Engine, query: str) -> int:
@@ -48,6 +52,7 @@ def count(engine: Engine, query: str) -> int:
         ('{ name = "a" && !span.i }', "expression (!span.i) expected a boolean, but got TypeInt"),
         ('{ name = "c" || !span.i }', "expression (!span.i) expected a boolean, but got TypeInt"),
         ("{ !(!span.s) }", "expression (!span.s) expected a boolean, but got TypeString"),
+        ("{ -event.n < -1 }", "expression (-event.n) expected a numeric, but got TypeString"),
     ],
 )
 def test_queries_that_fail(engine: Engine, query: str, error: str) -> None:
@@ -66,6 +71,9 @@ def test_queries_that_fail(engine: Engine, query: str, error: str) -> None:
         ('{ name = "a" || !span.i }', 1),
         ('{ name = "c" } | { !span.i }', 0),
         ("{ -span.i < 0 && name = `a` }", 1),
+        ("{ -event.n < 0 }", 1),  # by its first event
+        ("{ -link.absent = -link.absent }", 1),  # false is false, where there is a link
+        ("{ -span.s > -link.absent }", 0),  # of no link
     ],
 )
 def test_queries_that_the_rest_settles(engine: Engine, query: str, found: int) -> None:

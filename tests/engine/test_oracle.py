@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +19,7 @@ from storage.columns import ScanSource
 from tempo_dask.engine.engine import Engine
 from tempo_dask.engine.local import LocalExecutor
 from tempo_dask.engine.requests import SearchRequest, Window
-from tempo_dask.engine.results import SearchResult
+from tempo_dask.engine.results import FoundSpan, FoundTrace, SearchResult, SpanSet
 from tempo_dask.errors import BadRequest, QueryFailed
 from tempo_dask.plan.refused import require_planned
 from tests import oracle
@@ -28,7 +28,7 @@ from tests.engine.recorded import TENANT, Fixed, chunk_of
 from tests.engine.spans import START_NS, request_of, spans
 from tests.oracle_display import displayed
 from tests.oracle_fields import At
-from tests.oracle_spans import Event, Span, traces_of
+from tests.oracle_spans import Event, Span, Trace, traces_of
 from tests.oracle_values import EvaluationError
 from traceql import Query, TraceQLError, parse, require_valid, simplify
 from traceql.ast import Static
@@ -38,7 +38,10 @@ from traceql.types import StaticType
 EVER = Window(-(2**62), 2**62)
 
 Pairs = tuple[tuple[str, str], ...]
-Found = dict[bytes, set[tuple[frozenset[tuple[bytes, Pairs]], Pairs]]]
+Facts = tuple[int, int, str | None, str | None, Mapping[str, tuple[int, int]]]
+ShownSpan = tuple[bytes, int, int, Pairs]
+#: By trace: what is told of it, and its spansets in their order, each with its spans in theirs.
+Found = dict[bytes, tuple[Facts, list[tuple[list[ShownSpan], Pairs]]]]
 
 
 @dataclass(frozen=True)
@@ -90,20 +93,38 @@ def _source(part: Sequence[Span], *, is_block: bool) -> ScanSource:
 
 def expected(found: Sequence[Span], query: str) -> Found:
     return {
-        bytes.fromhex(trace_id): {
-            (
-                frozenset(_expected_span(parse(query), At(trace.trace, place)) for place in spanset.places),
-                tuple((key, shown(value)) for key, value in spanset.attributes),
-            )
-            for spanset in trace.spansets
-        }
+        bytes.fromhex(trace_id): (_facts(trace.trace), _expected_sets(parse(query), trace))
         for trace_id, trace in oracle.search(parse(query), found).items()
     }
 
 
-def _expected_span(query: Query, at: At) -> tuple[bytes, Pairs]:
+def _facts(trace: Trace) -> Facts:
+    service = (trace.root.resource if trace.root else {}).get("service.name")
+    return (
+        trace.start_ns,
+        trace.duration_ns,
+        None if service is None else str(service),
+        trace.root.name if trace.root else None,
+        trace.service_stats,
+    )
+
+
+def _expected_sets(query: Query, found: oracle.Found) -> list[tuple[list[ShownSpan], Pairs]]:
+    """Spans in the order of the tree, spansets in that of their first."""
+    left = [numbers[0] for numbers in found.trace.numbers]
+    sets = [(sorted(spanset.places, key=left.__getitem__), spanset.attributes) for spanset in found.spansets]
+    return [
+        (
+            [_expected_span(query, At(found.trace, place)) for place in places],
+            tuple((key, shown(value)) for key, value in attributes),
+        )
+        for places, attributes in sorted(sets, key=lambda each: left[each[0][0]])
+    ]
+
+
+def _expected_span(query: Query, at: At) -> ShownSpan:
     attributes = sorted((key, shown(value)) for key, value in displayed(simplify(query), at))
-    return bytes.fromhex(at.span.span_id), tuple(attributes)
+    return bytes.fromhex(at.span.span_id), at.span.start_ns, at.span.duration_ns, tuple(attributes)
 
 
 def shown(value: Static) -> str:
@@ -121,18 +142,25 @@ def shown(value: Static) -> str:
 
 def answered(result: SearchResult) -> Found:
     return {
-        trace.trace_id: {
-            (
-                frozenset(
-                    (span.span_id, tuple(sorted((key, _text(value)) for key, value in span.attributes)))
-                    for span in spanset.spans
-                ),
-                tuple((key, _text(value)) for key, value in spanset.attributes),
-            )
-            for spanset in trace.span_sets
-        }
-        for trace in result.traces
+        trace.trace_id: (_told(trace), [_shown_set(spanset) for spanset in trace.span_sets]) for trace in result.traces
     }
+
+
+def _told(trace: FoundTrace) -> Facts:
+    return trace.start_ns, trace.duration_ns, trace.root_service, trace.root_name, trace.service_stats
+
+
+def _shown_set(spanset: SpanSet) -> tuple[list[ShownSpan], Pairs]:
+    assert spanset.matched == len(spanset.spans)
+    return [_shown_span(span) for span in spanset.spans], tuple(
+        (key, _text(value)) for key, value in spanset.attributes
+    )
+
+
+def _shown_span(span: FoundSpan) -> ShownSpan:
+    name = [] if span.name is None else [("name", span.name)]
+    attributes = sorted(name + [(key, _text(value)) for key, value in span.attributes])
+    return span.span_id, span.start_ns, span.duration_ns, tuple(attributes)
 
 
 def _text(value: Any) -> str:
