@@ -113,7 +113,7 @@ def _carries(trace: Trace, key: str, value: str) -> bool:
         case "root.name":
             return value in trace.root_name
         case "service.name":
-            return any(value in str(span.resource["service.name"]) for span in trace.spans)
+            return any(value in str(span.resource.get("service.name", "")) for span in trace.spans)
         case "status.code":
             return any(span.status.name.lower() == value for span in trace.spans)
     raise NotImplementedError(key)

@@ -116,6 +116,11 @@ def _found(query: Query, found: Found) -> tuple[object, ...]:
     )
 
 
+def _with_name(span: dict[str, Any]) -> list[dict[str, Any]]:
+    named = [{"key": "name", "value": {"stringValue": span["name"]}}] if "name" in span else []
+    return named + span.get("attributes", [])
+
+
 def _recorded(trace: dict[str, Any]) -> tuple[object, ...]:
     spansets = [
         (
@@ -126,7 +131,7 @@ def _recorded(trace: dict[str, Any]) -> tuple[object, ...]:
                     span["spanID"].zfill(16),
                     int(span["startTimeUnixNano"]),
                     int(span.get("durationNanos", 0)),
-                    _attributes((one["key"], _recorded_value(one["value"])) for one in span.get("attributes", [])),
+                    _attributes((one["key"], _recorded_value(one["value"])) for one in _with_name(span)),
                 )
                 for span in spanset["spans"]
             ),
