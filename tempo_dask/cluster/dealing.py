@@ -15,7 +15,9 @@ from tempo_dask.cluster.members import Worker
 #: A batch is so much of what waits for a thread of its worker, and no smaller part of what the worker began with.
 _OF_WAITING = 2
 _LEAST_OF_ALL = 8
-#: Nor has it fewer tasks than one for so many threads: about as long as one scans that, the others can be asked.
+#: Nor has it fewer tasks than these: to ask takes about as long as to scan one of them.
+_LEAST = 2
+#: Nor fewer than one for so many threads: about as long as one scans that, the others can be asked.
 _THREADS_PER_TASK = 32
 _MOST_BATCHES = 5
 #: Batches that a thread of a worker has at a time: the next one is there when it is done with one.
@@ -39,7 +41,7 @@ class Deal:
             waiting = sorted([*self._waiting.get(worker, ()), *places], reverse=True)
             self._waiting[worker] = waiting
             self._least[worker] = max(
-                -(-len(waiting) // (_LEAST_OF_ALL * worker.threads)), threads // _THREADS_PER_TASK
+                -(-len(waiting) // (_LEAST_OF_ALL * worker.threads)), threads // _THREADS_PER_TASK, _LEAST
             )
 
     def next_batch(self, worker: Worker, in_hand: int) -> Sequence[int]:

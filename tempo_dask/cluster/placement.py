@@ -7,6 +7,7 @@ Where a worker comes or goes, about its own share of units moves.
 from __future__ import annotations
 
 import hashlib
+import heapq
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from tempo_dask.cluster.members import Worker
 
 #: A worker's units may be so much more than its share by threads before they go to the next one.
-_SLACK = 1.1
+_SLACK = 1.05
 #: Places on the ring for each thread of a worker: they even its part of it out.
 _PLACES = 64
 
@@ -34,7 +35,7 @@ def place(keys: Sequence[int], weights: Sequence[int], workers: Sequence[Worker]
     """
     at, owner = _ring(tuple(workers))
     threads = np.array([worker.threads for worker in workers], np.float64)
-    room: list[float] = (_SLACK * sum(weights) * threads / threads.sum()).tolist()
+    rooms = _Rooms(owner, (_SLACK * sum(weights) * threads / threads.sum()).tolist())
     of_unit = np.array(keys, np.uint64)
     order = np.argsort(of_unit, kind="stable")
     sums = np.cumsum(np.array(weights, np.float64)[order])
@@ -46,23 +47,46 @@ def place(keys: Sequence[int], weights: Sequence[int], workers: Sequence[Worker]
     for stop in bounds:
         spot = starts[first]
         while first < stop:
-            spot = _with_room(spot, owner, room)
-            worker = owner[spot]
-            # The unit that takes the last of the room may take a little more than it.
-            last = min(int(np.searchsorted(sums, before + room[worker])) + 1, stop)
+            worker, room = rooms.next(spot)
+            # At least one; the unit in which the room ends is the worker's where half of it has room.
+            last = max(int(np.searchsorted(sums, before + room, "right")), first + 1)
+            if last < stop and 2 * (before + room) >= sums[last - 1] + sums[last]:
+                last += 1
+            last = min(last, stop)
             chosen[order[first:last]] = worker
-            room[worker] -= float(sums[last - 1]) - before
+            rooms.take(worker, float(sums[last - 1]) - before, is_full=last < stop)
             first, before = last, float(sums[last - 1])
     found: list[int] = chosen.tolist()
     return found
 
 
-def _with_room(spot: int, owner: Sequence[int], room: Sequence[float]) -> int:
-    """Return the first place from this one on whose worker has room: all together have more than there is to do."""
-    spot %= len(owner)
-    while room[owner[spot]] <= 0:
-        spot = (spot + 1) % len(owner)
-    return spot
+class _Rooms:
+    """What each worker has room for, in spans. All together they have more than there is to place."""
+
+    def __init__(self, owner: Sequence[int], room: list[float]) -> None:
+        self._owner = owner
+        self._room = room
+        self._is_full = [False] * len(room)
+        self._rest: list[tuple[float, int, int]] = []  # what is left once all are full, the most first
+
+    def next(self, spot: int) -> tuple[int, float]:
+        """Return the first worker from a spot of the ring on that is not full, else who has most room, and its room."""
+        if not self._rest:
+            for step in range(len(self._owner)):
+                worker = self._owner[(spot + step) % len(self._owner)]
+                if not self._is_full[worker]:
+                    return worker, self._room[worker]
+            ranked = enumerate(dict.fromkeys(self._owner))  # by names, whatever order the workers came in
+            self._rest = [(-self._room[worker], rank, worker) for rank, worker in ranked]
+            heapq.heapify(self._rest)
+        return self._rest[0][2], -self._rest[0][0]
+
+    def take(self, worker: int, spans: float, *, is_full: bool) -> None:
+        """Give a worker so many spans; it is full where there was more that it had no room for."""
+        self._room[worker] -= spans
+        self._is_full[worker] |= is_full or self._room[worker] <= 0
+        if self._rest:
+            heapq.heapreplace(self._rest, (-self._room[worker], self._rest[0][1], worker))
 
 
 @lru_cache(16)

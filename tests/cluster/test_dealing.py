@@ -87,7 +87,7 @@ def test_batches_shrink_and_own_tasks_come_first() -> None:
     deal, tasks = dealt([(1, 32), (1, 4)])
     first, second = tasks
     assert [len(deal.next_batch(first, 1)) for _ in range(2)] == [16, 8]
-    assert [list(deal.next_batch(second, 1)) for _ in range(4)] == [[32, 33], [34], [35], []]
+    assert [list(deal.next_batch(second, 1)) for _ in range(4)] == [[32, 33], [34, 35], [], []]
     assert list(deal.next_batch(second, 0)) == [24, 25, 26, 27]  # half of what the other has left
     assert list(deal.withdraw(first)) == [31, 30, 29, 28]
     assert not deal.next_batch(first, 0)
