@@ -34,7 +34,8 @@ def engine() -> Iterator[Engine]:
     executor.close()
 
 
-SPANS.append(Span(trace_id=f"{4:032x}", span_id=f"{4:016x}", name="d", events=EVENTS, links=(Link("aa" * 16, "bb" * 8),)))
+LINKS = (Link("aa" * 16, "bb" * 8),)
+SPANS.append(Span(trace_id=f"{4:032x}", span_id=f"{4:016x}", name="d", events=EVENTS, links=LINKS))
 
 
 def count(engine: Engine, query: str) -> int:
