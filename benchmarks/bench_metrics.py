@@ -31,6 +31,7 @@ from tempo_dask.engine.metric_questions import question
 from tempo_dask.engine.requests import RangeRequest
 from tempo_dask.kernels.otlp import decode
 from tempo_dask.memory import keep_freed_memory
+from tempo_dask.physical.column_cache import DEFAULT_BYTES, PROCESS_CACHE
 from tempo_dask.physical.cube_cache import PROCESS_CUBES
 from tempo_dask.physical.units import Shard
 from tempo_dask.plan.build import build_metrics
@@ -177,18 +178,20 @@ def _dashboard(folder: Path, spans: int, executor: LocalExecutor) -> Rows:
     engine = Engine(_Fixed((*blocks, live)), executor)
     PROCESS_CUBES.keep(0)
     without_s = _refreshed(engine)
+    first_without_s = _first(engine)
     PROCESS_CUBES.keep(folder=folder / "cubes", disk_bytes=1 << 28)
     with_s = _refreshed(engine)
     PROCESS_CUBES.flush()
     PROCESS_CUBES.keep(folder=folder / "cubes", disk_bytes=1 << 28)
-    from_disk_s = _timed(lambda: _refresh(engine, 0))
+    from_disk_s = _first(engine)
     PROCESS_CUBES.flush()  # what is still to be written, before its folder goes
     return [
         ("24 h, 8 panels: refresh without cubes", without_s * 1e3, "ms"),
         ("24 h, 8 panels: refresh with cubes", with_s * 1e3, "ms"),
         ("24 h, 8 panels: cubes are faster", without_s / with_s, "times"),
-        ("24 h, 8 panels: first refresh, cubes on disk", from_disk_s * 1e3, "ms"),
-        ("24 h, 8 panels: those are faster", without_s / from_disk_s, "times"),
+        ("24 h, 8 panels: first after a start, without cubes", first_without_s * 1e3, "ms"),
+        ("24 h, 8 panels: first after a start, cubes on disk", from_disk_s * 1e3, "ms"),
+        ("24 h, 8 panels: those are faster", first_without_s / from_disk_s, "times"),
     ]
 
 
@@ -208,6 +211,13 @@ def _refreshed(engine: Engine) -> float:
     _refresh(engine, 0)
     PROCESS_CUBES.flush()
     return min(_timed(partial(_refresh, engine, step)) for step in range(1, REFRESHES + 1))
+
+
+def _first(engine: Engine) -> float:
+    """Return the processor time of a refresh with no column decoded, as after a start."""
+    PROCESS_CACHE.resize(0)
+    PROCESS_CACHE.resize(DEFAULT_BYTES)
+    return _timed(lambda: _refresh(engine, 0))
 
 
 def _timed(run: Callable[[], object]) -> float:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from numba import njit, types
 
 from tempo_dask.kernels.predicates import Mask
-from tempo_dask.kernels.signatures import I64, OUT_I64, U8
+from tempo_dask.kernels.signatures import I64, OUT_F64, OUT_I64, U8
 
 BUCKETS = 64
 
@@ -29,6 +29,34 @@ def _count_buckets(values, mask, cells, counts):
         at = cells[i] * BUCKETS + _bit_length(max(values[i] - 1, 1))
         if (mask[i] != 0) & (values[i] >= 2) & (cells[i] >= 0) & (at < counts.size):
             counts[at] += 1
+
+
+@njit(types.void(I64, types.float64, OUT_F64), cache=True, nogil=True)
+def _quantile_exponents(counts, quantile, exponents):
+    for cell in range(exponents.size):
+        of_cell = counts[cell * BUCKETS : (cell + 1) * BUCKETS]
+        total = of_cell.sum()
+        wanted = max(np.ceil(quantile * total), 1.0)
+        below, lower = 0, -1
+        for bucket in range(BUCKETS):
+            count = of_cell[bucket]
+            if below + count >= wanted:
+                lower = lower if lower >= 0 else bucket - 1
+                exponents[cell] = lower + (bucket - lower) * ((wanted - below) / count)
+                break
+            if count > 0:
+                below, lower = below + count, bucket
+
+
+def quantile_exponents(counts: npt.NDArray[np.int64], quantile: float) -> npt.NDArray[np.float64]:
+    """Return the binary logarithm of each cell's quantile, from 0 to 1; that of a cell without values is -inf.
+
+    It is interpolated within the bucket that the quantile falls into, from the bucket before it that holds anything;
+    `counts` are (cells, buckets).
+    """
+    exponents = np.full(len(counts), -np.inf)
+    _quantile_exponents(np.ascontiguousarray(counts).reshape(-1), quantile, exponents)
+    return exponents
 
 
 def count_buckets(

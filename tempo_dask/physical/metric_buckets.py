@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tempo_dask.kernels.buckets import BUCKETS, count_buckets
+from tempo_dask.kernels.buckets import BUCKETS, count_buckets, quantile_exponents
 from tempo_dask.physical.metric_function import MetricFunction, Plane, Planes, Samples, Spans, add_planes
 from tempo_dask.physical.operand_units import divisor_of_buckets
 from tempo_dask.physical.operands import numeric
@@ -42,20 +42,8 @@ def _quantiles(planes: Planes, series: TimeSeries) -> Iterable[Samples]:
 
 
 def _quantile(counts: npt.NDArray[np.int64], quantile: float) -> npt.NDArray[np.float64]:
-    """Return the quantile of each cell, interpolated on the logarithm within the bucket it falls into; 0 of nothing."""
-    totals = counts.sum(axis=-1)
-    wanted = np.maximum(np.ceil(quantile * totals), 1)
-    below = np.cumsum(counts, axis=-1)
-    # The first bucket with which the sum reaches what is wanted, and the last one before it that holds anything.
-    bucket = np.argmax(below >= wanted[..., np.newaxis], axis=-1)
-    before = np.take_along_axis(below - counts, bucket[..., np.newaxis], -1)[..., 0]
-    within = np.take_along_axis(counts, bucket[..., np.newaxis], -1)[..., 0]
-    numbers = np.where(counts > 0, np.arange(BUCKETS), -1)
-    last = np.maximum.accumulate(numbers, axis=-1)
-    lower = np.where(bucket > 0, np.take_along_axis(last, np.maximum(bucket - 1, 0)[..., np.newaxis], -1)[..., 0], -1)
-    lower = np.where(lower < 0, bucket - 1, lower)
-    part = (wanted - before) / np.maximum(within, 1)
-    return np.where(totals > 0, 2.0 ** (lower + (bucket - lower) * part), 0.0)
+    """Return the quantile of each cell, 0 of nothing."""
+    return 2.0 ** quantile_exponents(counts.reshape(-1, BUCKETS), quantile).reshape(counts.shape[:-1])
 
 
 HISTOGRAM = MetricFunction(_PLANES, _fill, add_planes, _histogram)

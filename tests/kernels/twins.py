@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tempo_dask.kernels.aggregates import reduce_by_group, reduce_runs
-from tempo_dask.kernels.buckets import BUCKETS, count_buckets
+from tempo_dask.kernels.buckets import BUCKETS, count_buckets, quantile_exponents
 from tempo_dask.kernels.predicates import any_in_list, any_of_owner, between, look_up
 from tempo_dask.kernels.series import cells_of, count_cells, smallest_hashes, steps_of, take_codes
 from tempo_dask.kernels.traces import count_matches, newest_matches, spread, traces_with_both
@@ -98,6 +98,19 @@ def _count_buckets(values: Any, mask: Any, cells: Any, count: int) -> Any:
     kept = (mask == 1) & (values >= 2) & (cells >= 0)
     buckets = np.array([(value - 1).bit_length() for value in values[kept].tolist()], np.int64)
     return np.bincount(cells[kept] * BUCKETS + buckets, minlength=count * BUCKETS).reshape(count, BUCKETS)
+
+
+def _quantile_exponents(counts: Any, quantile: float) -> Any:
+    totals = counts.sum(axis=-1)
+    wanted = np.maximum(np.ceil(quantile * totals), 1)
+    below = np.cumsum(counts, axis=-1)
+    bucket = np.argmax(below >= wanted[:, np.newaxis], axis=-1)
+    at = np.arange(len(counts)), bucket
+    holding = np.maximum.accumulate(np.where(counts > 0, np.arange(BUCKETS), -1), axis=-1)
+    lower = np.where(bucket > 0, holding[at[0], bucket - 1], -1)
+    lower = np.where(lower < 0, bucket - 1, lower)
+    part = (wanted - (below - counts)[at]) / np.maximum(counts[at], 1)
+    return np.where(totals > 0, lower + (bucket - lower) * part, -np.inf)
 
 
 def _near_powers(rng: np.random.Generator, rows: int) -> Any:
@@ -207,6 +220,12 @@ TWINS = (
         count_buckets,
         _count_buckets,
         lambda rng, n: (_near_powers(rng, n), _mask(rng, n), rng.integers(-1, 9, n), 9),
+    ),
+    Twin(
+        "quantile of buckets",
+        quantile_exponents,
+        _quantile_exponents,
+        lambda rng, n: (rng.integers(0, 4, (n, BUCKETS)) * rng.integers(0, 2, (n, 1)), rng.choice([0, 0.1, 0.5, 1])),
     ),
     Twin(
         "smallest hashes",
