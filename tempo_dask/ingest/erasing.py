@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from storage.block_list import BlockList
@@ -21,6 +22,10 @@ from tempo_dask.ingest.flush import ReleasableLog
 from tempo_dask.ingest.live import LiveStore
 
 log = logging.getLogger(__name__)
+
+
+#: Tenants that a step looks at: each costs a read of the store. Where there are more they take turns.
+MOST_TENANTS = 100
 
 
 class RollingLog(ReleasableLog, Protocol):
@@ -78,6 +83,7 @@ class NodeErasure:
         self._seen_s: dict[str, float] = {}  # when each erasure was seen first
         self._emptied: set[str] = set()
         self._done: set[str] = set()
+        self._last = ""  # the tenant that was looked at last
 
     def join(self, tenant: str) -> None:
         """Let erasures of a tenant wait for this node from now on. Raises StorageError."""
@@ -89,7 +95,7 @@ class NodeErasure:
         now_s = self._monotonic()
         due = {
             (tenant, each): erasure
-            for tenant, has_spans in self._tenants().items()
+            for tenant, has_spans in self._in_turn(self._tenants())
             for each, erasure in self._asked(tenant, has_spans=has_spans).items()
         }
         for _, erasure_id in due:
@@ -127,6 +133,14 @@ class NodeErasure:
         """Return of each tenant whether it has live spans."""
         live = {usage.tenant: usage.spans > 0 for usage in self._live.usage()}
         return dict.fromkeys(self._blocks.known_tenants(), False) | live
+
+    def _in_turn(self, tenants: Mapping[str, bool]) -> Sequence[tuple[str, bool]]:
+        """Return those that come after the ones of the last step."""
+        ordered = sorted(tenants)
+        first = bisect_right(ordered, self._last)
+        found = [*ordered[first:], *ordered[:first]][:MOST_TENANTS]
+        self._last = found[-1] if found else ""
+        return [(tenant, tenants[tenant]) for tenant in found]
 
     def _asked(self, tenant: str, *, has_spans: bool) -> Mapping[str, Mapping[str, Any]]:
         """Return the erasures that wait for this node, which makes itself known where it has live spans."""

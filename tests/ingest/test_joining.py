@@ -12,7 +12,7 @@ from storage.block_list import BlockList
 from storage.commit_log import Erasing
 from storage.object_store import StoreUnavailable
 from tempo_dask.ingest import joining
-from tempo_dask.ingest.erasing import NodeErasure
+from tempo_dask.ingest.erasing import MOST_TENANTS, NodeErasure
 from tempo_dask.ingest.joining import Joining
 from tempo_dask.ingest.live import TenantUsage
 from tempo_dask.kernels import otlp
@@ -73,14 +73,15 @@ async def test_spans_are_taken_while_blocks_cannot_be_reached(monkeypatch: pytes
 class Held:
     """A live store and a store of blocks, with many tenants in each."""
 
-    def __init__(self) -> None:
+    def __init__(self, tenants: int = 100) -> None:
+        self.tenants = tenants
         self.looks = 0
         self.known_tenants = [f"t{number}" for number in range(60)].copy
         self.committed: list[str] = []
 
     def usage(self) -> list[TenantUsage]:
         self.looks += 1
-        return [TenantUsage(f"t{number}", 1, 1, spans=number % 2, age_s=0) for number in range(100)]
+        return [TenantUsage(f"t{number}", 1, 1, spans=number % 2, age_s=0) for number in range(self.tenants)]
 
     def block_list(self, _tenant: str) -> BlockList:
         return BlockList()
@@ -96,3 +97,13 @@ def test_many_tenants_are_looked_at_once_together() -> None:
     NodeErasure(held, held, nothing, node="n", flush=nothing, forget=nothing).step()  # type: ignore[arg-type]
     assert held.looks == 1
     assert sorted(held.committed) == sorted(f"t{number}" for number in range(1, 100, 2))
+
+
+def test_very_many_tenants_take_turns() -> None:
+    """A step reads the lists of a bounded number of tenants, and the next one goes on where it ended."""
+    held, nothing = Held(250), Mock()
+    erasure = NodeErasure(held, held, nothing, node="n", flush=nothing, forget=nothing)  # type: ignore[arg-type]
+    for step in range(1, 4):
+        erasure.step()
+        assert len(held.committed) <= step * MOST_TENANTS
+    assert set(held.committed) == {f"t{number}" for number in range(1, 250, 2)}
