@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,6 +29,17 @@ def test_nobody_has_much_more_than_its_share(spans: list[int], workers: list[Wor
     for number, worker in enumerate(workers):
         has = sum(count for count, of in zip(spans, chosen, strict=True) if of == number)
         assert has <= 1.1 * sum(spans) * worker.threads / threads + max(spans)
+
+
+@pytest.mark.parametrize(("units", "together", "workers"), [(11, 8, 2), (100, 8, 10), (99, 8, 9), (1300, 1, 1000)])
+def test_units_of_one_size_are_shared_out_to_the_last(units: int, together: int, workers: int) -> None:
+    """Where what is left of a worker's room is next to nothing, the next one is asked."""
+    chosen = place(
+        [hash_of(unit // together) for unit in range(units)],
+        [1] * units,
+        [Worker(f"tcp://worker-{number}:1", 1) for number in range(workers)],
+    )
+    assert max(Counter(chosen).values()) <= units / workers + 1
 
 
 @settings(max_examples=60, deadline=None)
