@@ -157,7 +157,7 @@ async def _serve(parts: Parts, wal: Wal, blocks: BlockStore, node: str, schedule
     memory = Background("memory", give_back_much_free_memory, pause_s=MEMORY_PERIOD_S)
     reloading = _reloading(parts)
     joining = Joining(pipeline.push, otlp.check, erasure.join)
-    distributor = Distributor(joining.push, otlp.check, _rules(config, limits_of))
+    distributor = Distributor(joining.push, otlp.check, _rules(config, limits_of, fabric))
     listeners = Listeners(config, api, observers.watching(distributor.push))
     try:
         addresses = await listeners.start()
@@ -311,12 +311,13 @@ def _erasure(pipeline: Pipeline, wal: Wal, blocks: BlockStore, node: str) -> Nod
     return NodeErasure(blocks, pipeline.live, wal, node=node, flush=pipeline.flush, forget=PROCESS_CUBES.forget_all)
 
 
-def _rules(config: Config, limits_of: LimitsOf) -> Rules:
+def _rules(config: Config, limits_of: LimitsOf, fabric: Fabric) -> Rules:
     """Return who may send what."""
     return Rules(
         tenant_of=tenant_of if config.multitenancy_enabled else single_tenant,
         limits_of=limits_of,
         retry_after_s=config.distributor.retry_after_on_resource_exhausted.total_seconds(),
+        nodes=fabric.ingesting_nodes,
     )
 
 

@@ -45,6 +45,10 @@ class Fabric(Protocol):
         """Return the workers that there are, for the status pages."""
         ...
 
+    def ingesting_nodes(self) -> int:
+        """Return how many nodes take spans as far as is known, this one among them."""
+        ...
+
     @property
     def waiting_tasks(self) -> int:
         """How much of all queries' work waits."""
@@ -69,6 +73,10 @@ class Alone:
     def members(self) -> list[Member]:
         """There are none."""
         return []
+
+    def ingesting_nodes(self) -> int:
+        """Return one."""
+        return 1
 
     @property
     def waiting_tasks(self) -> int:

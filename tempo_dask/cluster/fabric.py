@@ -80,6 +80,10 @@ class Clustered:
         ]
         return [*known, *((node, "LOST", why, "live spans") for node, why in self.cluster.nodes.lost().items())]
 
+    def ingesting_nodes(self) -> int:
+        """Return how many nodes hold live spans, and this one."""
+        return len({self.node, *(worker.node for worker in self.cluster.members.workers if worker.node)})
+
     @property
     def waiting_tasks(self) -> int:
         """How many tasks of queries are not done."""

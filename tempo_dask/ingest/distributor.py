@@ -15,7 +15,7 @@ from tempo_dask import telemetry
 from tempo_dask.errors import TempoDaskError, Unavailable
 from tempo_dask.ingest.commit_group import Check
 from tempo_dask.ingest.limits import IngestLimits, LimitsOf, unlimited
-from tempo_dask.ingest.rates import RateLimited, Rates
+from tempo_dask.ingest.rates import RateLimited, Rates, alone
 from tempo_dask.ingest.records import MalformedRequest
 from tempo_dask.ingest.tenants import TenantOf, single_tenant
 
@@ -32,6 +32,7 @@ class Rules:
     tenant_of: TenantOf = single_tenant
     limits_of: LimitsOf = unlimited
     retry_after_s: float = 0  # `distributor.retry_after_on_resource_exhausted`; 0 tells clients nothing
+    nodes: Callable[[], int] = alone  # how many nodes take spans, this one among them
 
 
 class Distributor:
@@ -47,7 +48,7 @@ class Distributor:
         self._commit = commit
         self._check = check
         self._rules = rules or Rules()
-        self._rates = Rates(monotonic)
+        self._rates = Rates(monotonic, self._rules.nodes)
         self._known: set[str] = set()
 
     async def push(self, org_ids: Sequence[str], body: bytes) -> int:

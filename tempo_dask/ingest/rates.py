@@ -27,22 +27,33 @@ class _Bucket:
     burst: float
 
 
-class Rates:
-    """The buckets of all tenants. Belongs to one event loop."""
+def alone() -> int:
+    """Return one: no other node takes spans."""
+    return 1
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+
+class Rates:
+    """The buckets of all tenants. Belongs to one event loop.
+
+    A `global` rate is that of all nodes that take spans together, of which there are `nodes()`: each lets through its
+    part of it, and any of them a whole burst.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic, nodes: Callable[[], int] = alone) -> None:
         self._monotonic = monotonic
+        self._nodes = nodes
         self._buckets: dict[str, _Bucket] = {}
 
     def refusal(self, tenant: str, size: int, limits: IngestLimits) -> str | None:
         """Take `size` bytes out of a tenant's bucket, or return why that cannot be (and take nothing)."""
         if limits.rate_limit_bytes is None:
             return None
-        bucket = self._filled(tenant, limits.rate_limit_bytes, limits.burst_size_bytes)
+        own_rate = limits.rate_limit_bytes / (self._nodes() if limits.rate_strategy == "global" else 1)
+        bucket = self._filled(tenant, own_rate, limits.burst_size_bytes)
         if size <= bucket.tokens:
             bucket.tokens -= size
             return None
-        return _text(tenant, size, limits)
+        return _text(tenant, size, limits, int(own_rate))
 
     def _filled(self, tenant: str, rate: float, burst: float) -> _Bucket:
         """Return a tenant's bucket as it is now. A new one is full; a raised burst has to fill."""
@@ -53,10 +64,9 @@ class Rates:
         return bucket
 
 
-def _text(tenant: str, size: int, limits: IngestLimits) -> str:
-    rate = int(limits.rate_limit_bytes or 0)
+def _text(tenant: str, size: int, limits: IngestLimits, rate: int) -> str:
     burst = limits.burst_size_bytes
-    shared = rate if limits.rate_strategy == "global" else 0
+    shared = int(limits.rate_limit_bytes or 0) if limits.rate_strategy == "global" else 0
     allowed = f"(local: {rate} bytes/s, global: {shared} bytes/s, burst: {burst} bytes)"
     if size > burst and size > rate:
         return (

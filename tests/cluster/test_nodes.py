@@ -15,6 +15,7 @@ import pytest
 from tests.cluster.certificates import make_certificates
 from tests.cluster.processes import WAIT_S, DaskProcesses, until
 from tests.ingest.numbered import START_NS, body
+from tests.kernels.otlp_strategies import field
 from tests.service.test_tenants import TenantServer
 
 WINDOW = {"start": START_NS // 10**9 - 10, "end": START_NS // 10**9 + 100}
@@ -22,6 +23,7 @@ CONFIG = """
 multitenancy_enabled: true
 cluster: {{address: "{address}", tls: {{{tls}}}}}
 storage: {{trace: {{backend: local, local: {{path: {blocks}}}}}}}
+overrides: {{defaults: {{ingestion: {{rate_strategy: global, rate_limit_bytes: 3000000, burst_size_bytes: 4000000}}}}}}
 """
 
 
@@ -139,6 +141,13 @@ def test_tenants_stay_apart(pair: Pair) -> None:
 
 
 @pytest.mark.slow
+def test_a_global_rate_is_that_of_both(pair: Pair) -> None:
+    unknown = field(15, 2, bytes(4_000_001))
+    for server in pair.servers:
+        status, answer = server.push_as("sender", body(range(2)) + unknown)
+        assert (status, b"local: 1500000 bytes/s, global: 3000000 bytes/s" in answer) == (429, True), answer
+
+
 def test_a_node_that_is_gone_is_missed_until_it_is_back(pair: Pair) -> None:
     first, second = pair.servers
     push(second, "gone", range(20, 30))

@@ -142,6 +142,21 @@ def test_a_bucket_fills_at_its_rate() -> None:
     assert rates.refusal("t", 100, limits) is None
 
 
+def test_a_global_rate_is_divided_by_the_nodes() -> None:
+    clock, nodes = Clock(), 4
+    rates = Rates(clock, lambda: nodes)
+    limits = IngestLimits(rate_limit_bytes=40, burst_size_bytes=100, rate_strategy="global")
+    assert rates.refusal("t", 100, limits) is None
+    clock.now_s += 1
+    refused = rates.refusal("t", 11, limits)
+    assert "(local: 10 bytes/s, global: 40 bytes/s, burst: 100 bytes)" in str(refused)
+    assert rates.refusal("t", 10, limits) is None
+    nodes = 1
+    assert rates.refusal("t", 40, limits)  # the bucket was filled at the rate of before
+    clock.now_s += 1
+    assert rates.refusal("t", 40, limits) is None
+
+
 def test_a_raised_burst_starts_empty_and_tenants_have_their_own() -> None:
     clock = Clock()
     rates = Rates(clock)
