@@ -19,7 +19,7 @@ from storage.columns import ScanSource
 from tempo_dask.engine.engine import Engine
 from tempo_dask.engine.local import LocalExecutor
 from tempo_dask.engine.requests import SearchRequest, Window
-from tempo_dask.engine.results import FoundSpan, FoundTrace, SearchResult, SpanSet
+from tempo_dask.engine.results import FoundSpan, FoundTrace, Labels, SearchResult, SpanSet
 from tempo_dask.errors import BadRequest, QueryFailed
 from tempo_dask.plan.refused import require_planned
 from tests import oracle
@@ -28,7 +28,7 @@ from tests.engine.recorded import TENANT, Fixed, chunk_of
 from tests.engine.spans import START_NS, request_of, spans
 from tests.oracle_display import displayed
 from tests.oracle_fields import At
-from tests.oracle_spans import Event, Span, Trace, traces_of
+from tests.oracle_spans import Event, Span, Trace
 from tests.oracle_values import EvaluationError
 from traceql import Query, TraceQLError, parse, require_valid, simplify
 from traceql.ast import Static
@@ -37,11 +37,14 @@ from traceql.types import StaticType
 
 EVER = Window(-(2**62), 2**62)
 
-Pairs = tuple[tuple[str, str], ...]
+Pairs = tuple[tuple[str, object], ...]
 Facts = tuple[int, int, str | None, str | None, Mapping[str, tuple[int, int]]]
-ShownSpan = tuple[bytes, int, int, Pairs]
-#: By trace: what is told of it, and its spansets in their order, each with its spans in theirs.
-Found = dict[bytes, tuple[Facts, list[tuple[list[ShownSpan], Pairs]]]]
+ShownSpan = tuple[bytes, int, int, str | None, Pairs]
+#: Spans in the order of the tree, how many matched, and the set's own attributes.
+ShownSet = tuple[list[ShownSpan], int, Pairs]
+#: Traces in their order: what is told of each, and its spansets in the order of their first spans.
+Found = list[tuple[bytes, Facts, list[ShownSet]]]
+EVERY = 1000
 
 
 @dataclass(frozen=True)
@@ -52,9 +55,14 @@ class Asker:
     executor: LocalExecutor
 
     def __call__(
-        self, sources: Sequence[ScanSource], query: str, window: Window = EVER, limit: int = 1000
+        self,
+        sources: Sequence[ScanSource],
+        query: str,
+        window: Window = EVER,
+        limit: int = EVERY,
+        spans_per_set: int = EVERY,
     ) -> SearchResult:
-        request = SearchRequest(TENANT, query, window, limit=limit, spans_per_set=1000)
+        request = SearchRequest(TENANT, query, window, limit=limit, spans_per_set=spans_per_set)
         return self.runner.run(Engine(Fixed(*sources), self.executor).search(request))
 
 
@@ -91,11 +99,15 @@ def _source(part: Sequence[Span], *, is_block: bool) -> ScanSource:
     return Block.open(encoded.meta, MemoryFiles(encoded.files))
 
 
-def expected(found: Sequence[Span], query: str) -> Found:
-    return {
-        bytes.fromhex(trace_id): (_facts(trace.trace), _expected_sets(parse(query), trace))
-        for trace_id, trace in oracle.search(parse(query), found).items()
-    }
+def expected(found: Sequence[Span], query: str, window: Window = EVER, spans_per_set: int = EVERY) -> Found:
+    """What a search finds of the traces that overlap a window, newest first."""
+    matching = oracle.search(parse(query), found).values()
+    traces = [
+        (bytes.fromhex(one.trace.spans[0].trace_id), _facts(one.trace), _expected_sets(query, one, spans_per_set))
+        for one in matching
+        if one.trace.start_ns <= window.end_ns and one.trace.start_ns + one.trace.duration_ns >= window.start_ns
+    ]
+    return sorted(traces, key=lambda trace: (-trace[1][0], trace[0]))
 
 
 def _facts(trace: Trace) -> Facts:
@@ -109,13 +121,13 @@ def _facts(trace: Trace) -> Facts:
     )
 
 
-def _expected_sets(query: Query, found: oracle.Found) -> list[tuple[list[ShownSpan], Pairs]]:
-    """Spans in the order of the tree, spansets in that of their first."""
+def _expected_sets(query: str, found: oracle.Found, spans_per_set: int) -> list[ShownSet]:
     left = [numbers[0] for numbers in found.trace.numbers]
     sets = [(sorted(spanset.places, key=left.__getitem__), spanset.attributes) for spanset in found.spansets]
     return [
         (
-            [_expected_span(query, At(found.trace, place)) for place in places],
+            [_expected_span(parse(query), At(found.trace, place)) for place in places[:spans_per_set]],
+            len(places),
             tuple((key, shown(value)) for key, value in attributes),
         )
         for places, attributes in sorted(sets, key=lambda each: left[each[0][0]])
@@ -123,48 +135,49 @@ def _expected_sets(query: Query, found: oracle.Found) -> list[tuple[list[ShownSp
 
 
 def _expected_span(query: Query, at: At) -> ShownSpan:
-    attributes = sorted((key, shown(value)) for key, value in displayed(simplify(query), at))
-    return bytes.fromhex(at.span.span_id), at.span.start_ns, at.span.duration_ns, tuple(attributes)
+    pairs = [(key, shown(value)) for key, value in displayed(simplify(query), at)]
+    name = next((str(value) for key, value in pairs if key == "name"), None)
+    attributes = sorted((pair for pair in pairs if pair[0] != "name"), key=repr)
+    return bytes.fromhex(at.span.span_id), at.span.start_ns, at.span.duration_ns, name, tuple(attributes)
 
 
-def shown(value: Static) -> str:
+def shown(value: Static) -> object:
     match value.type:
         case StaticType.DURATION:
             return format_duration(int(value.value))
         case StaticType.NIL:
             return "nil"
         case StaticType.FLOAT:
-            return repr(float(value.value))
+            return _typed(float(value.value))
         case StaticType.STATUS | StaticType.KIND:
             return value.value.name.lower()
-    return value.value if isinstance(value.value, str) else repr(value.value)
+    return _typed(value.value)
 
 
 def answered(result: SearchResult) -> Found:
-    return {
-        trace.trace_id: (_told(trace), [_shown_set(spanset) for spanset in trace.span_sets]) for trace in result.traces
-    }
+    return [(trace.trace_id, _told(trace), [_shown_set(one) for one in trace.span_sets]) for trace in result.traces]
 
 
 def _told(trace: FoundTrace) -> Facts:
     return trace.start_ns, trace.duration_ns, trace.root_service, trace.root_name, trace.service_stats
 
 
-def _shown_set(spanset: SpanSet) -> tuple[list[ShownSpan], Pairs]:
-    assert spanset.matched == len(spanset.spans)
-    return [_shown_span(span) for span in spanset.spans], tuple(
-        (key, _text(value)) for key, value in spanset.attributes
-    )
+def _shown_set(one: SpanSet) -> ShownSet:
+    return [_shown_span(span) for span in one.spans], one.matched, _pairs(one.attributes)
 
 
 def _shown_span(span: FoundSpan) -> ShownSpan:
-    name = [] if span.name is None else [("name", span.name)]
-    attributes = sorted(name + [(key, _text(value)) for key, value in span.attributes])
-    return span.span_id, span.start_ns, span.duration_ns, tuple(attributes)
+    attributes = sorted(_pairs(span.attributes), key=repr)
+    return span.span_id, span.start_ns, span.duration_ns, span.name, tuple(attributes)
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else repr(value)
+def _pairs(labels: Labels) -> Pairs:
+    return tuple((key, _typed(value)) for key, value in labels)
+
+
+def _typed(value: Any) -> object:
+    """A text as it is, all else as its text and type: 1, 1.0 and true are equal in Python."""
+    return value if isinstance(value, str) else (type(value).__name__, repr(value))
 
 
 LAW = settings(
@@ -207,21 +220,14 @@ def require_agreement(ask: Asker, found: list[Span], asked: list[str], data: st.
 
 
 def require_newest(ask: Asker, found: list[Span], query: str, sources: list[ScanSource]) -> None:
-    """Of a window traces are found that overlap it, the newest first, and as many as are wanted."""
+    """Of a window traces are found that overlap it, as many as are wanted, and of their spansets the first spans."""
     window = Window(START_NS + 12, START_NS + 21)
-    try:
-        matching = expected(found, query)
-    except EvaluationError:
-        return
-    traces = {bytes.fromhex(trace_id): trace for trace_id, trace in traces_of(found).items()}
-    ages = {
-        trace_id: (-trace.start_ns, trace_id)
-        for trace_id, trace in traces.items()
-        if trace.start_ns <= window.end_ns and trace.start_ns + trace.duration_ns >= window.start_ns
-    }
-    wanted = sorted(matching.keys() & ages.keys(), key=ages.__getitem__)
-    for limit in (1, 2, 1000):
-        assert [trace.trace_id for trace in ask(sources, query, window, limit).traces] == wanted[:limit], query
+    for limit, spans_per_set in ((1, 1), (2, 2), (EVERY, 3)):
+        try:
+            wanted = expected(found, query, window, spans_per_set)
+        except EvaluationError:
+            return
+        assert answered(ask(sources, query, window, limit, spans_per_set)) == wanted[:limit], query
 
 
 def test_any_event_may_be_true(ask: Asker) -> None:
@@ -230,4 +236,4 @@ def test_any_event_may_be_true(ask: Asker) -> None:
     found = [Span(f"{1:032x}", f"{1:016x}", name="one", start_ns=10**9, events=events, resource={"service.name": "s"})]
     source = chunk_of([request_of(found)], "searched")
     for query in ("{ event.a }", '{ (span.a = "x") || (event.a) }'):
-        assert answered(ask([source], query)) == expected(found, query) != {}
+        assert answered(ask([source], query)) == expected(found, query) != []
