@@ -26,8 +26,18 @@ values = st.one_of(
 )
 attributes = st.dictionaries(st.sampled_from(KEYS), values, max_size=2)
 events = st.builds(Event, st.sampled_from(["e", "f"]), st.integers(START_NS, START_NS + 9), attributes)
-services = st.sampled_from([{"service.name": "s"}, {"service.name": "t"}, {}])
+services = st.sampled_from([{"service.name": "s"}, {"service.name": "t"}, {}, {"service.name": ""}])
 links = st.builds(Link, st.just("0" * 30 + "aa"), st.sampled_from(["00000000000000aa", "bb" * 8]), attributes)
+
+
+def own_links(trace: int) -> st.SearchStrategy[Link]:
+    """Draw links within a trace, some of which make a root no root."""
+    return st.builds(
+        Link,
+        st.just(f"{trace:032x}"),
+        st.just("00000000000000aa"),
+        st.just({"opentracing.ref_type": "child_of"}) | attributes,
+    )
 
 
 @st.composite
@@ -38,17 +48,16 @@ def spans(draw: st.DrawFn) -> list[Span]:
 
 
 def _span(draw: st.DrawFn, trace: int, number: int) -> Span:
-    # Starts differ within a trace, so the order of siblings does not rest on ids.
     parent = draw(st.integers(0, number - 1) | st.just(9))
     return Span(
         trace_id=f"{trace:032x}",
         span_id=f"{number:016x}",
         parent_id=f"{parent:016x}" if parent else "",
-        name=draw(st.sampled_from(["one", "two"])),
+        name=draw(st.sampled_from(["one", "two", ""])),
         kind=Kind(draw(st.integers(0, 3))),
         status=Status(draw(st.integers(0, 2))),
         status_message=draw(st.sampled_from(["", "m"])),
-        start_ns=START_NS + 10 * draw(st.integers(0, 3)) + number,
+        start_ns=START_NS + 10 * draw(st.integers(0, 3)) + draw(st.sampled_from([0, number])),
         duration_ns=draw(st.sampled_from([0, 1, 5, 1000])),
         attributes=draw(attributes),
         resource={**draw(services), **draw(attributes)},
@@ -56,7 +65,7 @@ def _span(draw: st.DrawFn, trace: int, number: int) -> Span:
         scope_version=draw(st.sampled_from(["", "1", "x"])),
         scope_attributes=draw(attributes),
         events=tuple(draw(st.lists(events, max_size=2))),
-        links=tuple(draw(st.lists(links, max_size=1))),
+        links=tuple(draw(st.lists(links | own_links(trace), max_size=1))),
     )
 
 
