@@ -21,12 +21,20 @@ def counts_whole(part: SourceMeta | UnitMeta, plan: Plan) -> bool:
     return not plan.stages and part.start_ns >= plan.window.start_ns and part.end_ns <= plan.window.end_ns
 
 
+#: Their rows belong to spans of any unit of a source.
+_SHARED: tuple[TableName, ...] = ("resources", "scopes")
+
+
 @dataclass(frozen=True, slots=True)
 class ChosenRows:
-    """The spans of a unit that count, None for all, seen as rows of any table."""
+    """The spans of a unit that count, None for all, seen as rows of any table.
+
+    `is_whole_source`: those of all other units of its source count too.
+    """
 
     spans: Mask | None
     reader: UnitReader
+    is_whole_source: bool
     _masks: dict[TableName, Mask] = field(default_factory=dict)
 
     @classmethod
@@ -36,8 +44,9 @@ class ChosenRows:
         Spans of stitched traces may be among them, unless `with_split` says that a part of a trace does not do.
         """
         if counts_whole(unit.meta, plan) and (with_split or not len(unit.excluded)):
-            return cls(None, scan.reader)
-        return cls(apply_stages(plan.stages, all_spans(unit, scan, plan.window), scan).mask, scan.reader)
+            return cls(None, scan.reader, counts_whole(unit.source.meta, plan))
+        mask = apply_stages(plan.stages, all_spans(unit, scan, plan.window), scan).mask
+        return cls(mask, scan.reader, is_whole_source=False)
 
     @property
     def is_empty(self) -> bool:
@@ -46,10 +55,11 @@ class ChosenRows:
 
     def rows(self, table: TableName) -> Mask | None:
         """Return the rows of a table that belong to some span that counts, None for all."""
-        if self.spans is None:
+        if self.spans is None and (self.is_whole_source or table not in _SHARED):
             return None
         if table not in self._masks:
-            self._masks[table] = _used(self.spans, table, self.reader)
+            spans = np.ones(self.reader.row_count("spans"), np.uint8) if self.spans is None else self.spans
+            self._masks[table] = _used(spans, table, self.reader)
         return self._masks[table]
 
 

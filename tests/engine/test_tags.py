@@ -224,6 +224,27 @@ def test_keys_of_known_places(ask: Callable[..., Any], key: str, value: str, is_
     assert len(answer.traces) == is_found
 
 
+def test_resources_of_other_units_do_not_count(ask: Callable[..., Any]) -> None:
+    """Units share the tables of resources and scopes: those of spans outside of the window are not told."""
+    near, far = (
+        Span(
+            f"{number:032x}",
+            f"{number:016x}",
+            start_ns=START_NS + number * 100,
+            resource={"service.name": name, name: 1},
+            scope_attributes={name: 2},
+        )
+        for number, name in enumerate(("near", "far"), 1)
+    )
+    sources = [chunk_of([request_of([near, far])], "tagged", unit_spans=1)]
+    window = Window(START_NS + 100, START_NS + 101)
+    names = ask(sources, lambda engine: engine.tag_names(TagNamesRequest(TENANT, window, query="")))
+    assert names.scopes["resource"] == ("near", "service.name")
+    assert names.scopes["instrumentation"] == ("near",)
+    of_services = TagValuesRequest(TENANT, parse_attribute("resource.service.name"), window, "")
+    assert [value.text for value in ask(sources, lambda engine: engine.tag_values(of_services)).values] == ["near"]
+
+
 @pytest.mark.parametrize(
     ("key", "values"),
     [
