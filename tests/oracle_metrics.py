@@ -14,7 +14,7 @@ from tests import oracle
 from tests.oracle_fields import At, evaluate
 from tests.oracle_spans import Span
 from tests.oracle_values import ABSENT
-from traceql import Query
+from traceql import Query, simplify
 from traceql.ast import (
     BottomK,
     Intrinsic,
@@ -23,6 +23,7 @@ from traceql.ast import (
     MetricsFilter,
     MetricsQuery,
     SecondStage,
+    SpansetFilter,
     Static,
     TopK,
 )
@@ -67,7 +68,7 @@ def ranked(query: Query, spans: Sequence[Span], steps: Steps) -> Answer:
     assert isinstance(aggregate, MetricsAggregate)
     plain = replace(aggregate, function=MetricsFunction.SUM)
     groups = _values_by_group(query, plain, spans, steps)
-    return [
+    answer: Answer = [
         (
             (*_group_labels(aggregate, group), ("p", p)),
             [_of_rank(values, p) / _bucket_unit(aggregate) for values in found],
@@ -75,6 +76,7 @@ def ranked(query: Query, spans: Sequence[Span], steps: Steps) -> Answer:
         for group, found in groups.items()
         for p in aggregate.quantiles
     ]
+    return _ordered(answer)
 
 
 def _of_rank(values: list[Static], p: float) -> float:
@@ -86,7 +88,7 @@ def _answer(root: object, spans: Sequence[Span], steps: Steps) -> Answer:
     match root:
         case MetricsQuery(function=MetricsAggregate() as aggregate):
             values = _values_by_group(Query(root), aggregate, spans, steps)
-            if not values and aggregate.function in COUNTING and not aggregate.by:
+            if not values and aggregate.function in COUNTING and not aggregate.by and not _is_never(root):
                 values = {(): [[] for _ in range(steps.count)]}
             answer = [one for group, found in values.items() for one in _of_group(aggregate, group, found, steps)]
             return _after(root.second, _ordered(answer))
@@ -94,6 +96,13 @@ def _answer(root: object, spans: Sequence[Span], steps: Steps) -> Answer:
             joined = _joined(op, _answer(lhs, spans, steps), _answer(rhs, spans, steps))
             return _after(root.second, _ordered(joined))
     raise TypeError(root)
+
+
+def _is_never(root: MetricsQuery) -> bool:
+    """Whether no span can pass, as of `{ 1 = 2 }`: not even zeros are told then."""
+    pipeline = simplify(Query(root)).root.pipeline
+    filters = [stage.expression for stage in pipeline.stages if isinstance(stage, SpansetFilter)]
+    return any(isinstance(expression, Static) and expression.value is not True for expression in filters)
 
 
 def _values_by_group(
