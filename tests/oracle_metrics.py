@@ -90,12 +90,18 @@ def _answer(root: object, spans: Sequence[Span], steps: Steps) -> Answer:
             values = _values_by_group(Query(root), aggregate, spans, steps)
             if not values and aggregate.function in COUNTING and not aggregate.by and not _is_never(root):
                 values = {(): [[] for _ in range(steps.count)]}
-            answer = [one for group, found in values.items() for one in _of_group(aggregate, group, found, steps)]
+            groups = sorted(values.items(), key=lambda group: _types(group[0]))
+            answer = [one for group, found in groups for one in _of_group(aggregate, group, found, steps)]
             return _after(root.second, _ordered(answer))
         case MetricsArithmetic(op=op, lhs=lhs, rhs=rhs):
             joined = _joined(op, _answer(lhs, spans, steps), _answer(rhs, spans, steps))
             return _after(root.second, _ordered(joined))
     raise TypeError(root)
+
+
+def _types(group: Group) -> list[str]:
+    """What orders groups whose labels read alike: those that lack a value first."""
+    return ["" if value == ABSENT else value.type.name for value in group]
 
 
 def _is_never(root: MetricsQuery) -> bool:

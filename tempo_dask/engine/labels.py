@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from tempo_dask.engine.results import Labels, Series
+from tempo_dask.engine.results import Labels, Series, Value
 from tempo_dask.physical.groups import LabelSet
 from tempo_dask.physical.shown_values import Shown, is_shown_as_nil
 from traceql import shown
 from traceql.ast import MetricsAggregate
 
 _NIL = "nil"
+
+LabelsKey: TypeAlias = tuple[tuple[str, type, Value], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +46,21 @@ class SeriesNames:
         return (*found, *added) or (("__name__", self.function),)
 
 
-def named_groups(aggregate: MetricsAggregate, groups: Iterable[LabelSet]) -> Mapping[Labels, LabelSet]:
+def named_groups(aggregate: MetricsAggregate, groups: Iterable[LabelSet]) -> Mapping[LabelsKey, LabelSet]:
     """Return groups by the labels that their series begin with."""
     names = SeriesNames.of(aggregate)
-    named = {names.labels(group, ()): group for group in groups}
+    named = {key_of(names.labels(group, ())): group for group in groups}
     return named if aggregate.by else {**named, (): ()}
+
+
+def key_of(labels: Labels) -> LabelsKey:
+    """Return labels as a key: the values 1, 1.0 and true are equal in Python."""
+    return tuple((key, type(value), value) for key, value in labels)
+
+
+def group_order(group: LabelSet) -> list[str]:
+    """Return what orders groups whose labels read alike: those that lack a value first, then by their types."""
+    return ["" if label is None else label[0].name for label in group]
 
 
 def series_order(series: Series) -> tuple[int, list[tuple[str, str]]]:

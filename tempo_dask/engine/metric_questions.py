@@ -10,8 +10,8 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 from tempo_dask.engine.compared import compared_series
 from tempo_dask.engine.executors import Executor
 from tempo_dask.engine.exemplars import ByLabels, answered_exemplars
-from tempo_dask.engine.labels import named_groups
-from tempo_dask.engine.results import Exemplar, Labels, Series
+from tempo_dask.engine.labels import LabelsKey, key_of, named_groups
+from tempo_dask.engine.results import Exemplar, Series
 from tempo_dask.engine.series import finished_series
 from tempo_dask.physical.cells import answerable
 from tempo_dask.physical.metric_compare import ComparePartial, compare_work
@@ -96,12 +96,12 @@ class _OverTime(Question[SeriesPartial]):
         if not self.output.exemplars or not left or any(one.exemplars for one in left):
             return left
         named = named_groups(self.output.aggregate, found.cells.labels)
-        names = [one.labels if one.labels in named else one.labels[:-1] for one in left]
+        names = [key if (key := key_of(one.labels)) in named else key[:-1] for one in left]
         groups = frozenset(named[name] for name in names if name in named)
         again = await executor.run(series_work_of_groups(self.work, groups))
-        exemplars: dict[Labels, tuple[Exemplar, ...]] = {}
+        exemplars: dict[LabelsKey, tuple[Exemplar, ...]] = {}
         for one in await self.answer(again, executor):
-            name = one.labels if one.labels in named else one.labels[:-1]
+            name = key if (key := key_of(one.labels)) in named else key[:-1]
             exemplars[name] = (*exemplars.get(name, ()), *one.exemplars)
         return [replace(one, exemplars=exemplars.pop(name, ())) for one, name in zip(left, names, strict=True)]
 

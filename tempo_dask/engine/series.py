@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tempo_dask.engine.exemplars import ByLabels, step_of
-from tempo_dask.engine.labels import SeriesNames, series_order
+from tempo_dask.engine.labels import SeriesNames, group_order, series_order
 from tempo_dask.engine.results import Exemplar, Series
 from tempo_dask.physical.cells import Cells, answerable
 from tempo_dask.physical.groups import LabelSet
@@ -24,7 +24,7 @@ def finished_series(found: Cells, plan: Plan, series: TimeSeries, exemplars: ByL
     answer = []
     names = SeriesNames.of(series.aggregate)
     labels_found, samples = _samples(found, series)
-    for row, labels in enumerate(labels_found):
+    for row, labels in sorted(enumerate(labels_found), key=lambda row: group_order(row[1])):
         members = [(added, values[row]) for added, values in samples if not np.isnan(values[row]).all()]
         shared = _shared_out(exemplars.get(labels, ()), [values for _, values in members], plan, series)
         for (added, values), its_exemplars in zip(members, shared, strict=True):

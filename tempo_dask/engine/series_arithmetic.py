@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tempo_dask.engine.labels import LabelsKey, key_of
 from tempo_dask.engine.results import Labels, Series
 from traceql.operators import BinaryOperator
 
@@ -33,5 +34,5 @@ def combined(op: BinaryOperator, lhs: Sequence[Series], rhs: Sequence[Series]) -
     return [one for one in found if not np.isnan(one.values).all()]
 
 
-def _joined_by(labels: Labels) -> Labels:
-    return () if len(labels) == 1 and labels[0][0] == "__name__" else labels
+def _joined_by(labels: Labels) -> LabelsKey:
+    return () if len(labels) == 1 and labels[0][0] == "__name__" else key_of(labels)
