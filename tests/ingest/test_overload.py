@@ -23,7 +23,9 @@ CONNECTIONS = 8
 SPANS = 500  # a request
 #: Requests of each client that are under way: as many as come at once, the next when one is answered.
 AT_A_TIME = 64
-LARGEST_PEAK = 1_500_000_000
+#: What may be there at once: live spans and requests that wait, a flush, a merge with what it decodes, and a gigabyte
+#: that is free and not yet given back. It does not grow with the spans that were sent.
+LARGEST_PEAK = 2_500_000_000
 TOLD_TO_WAIT = {"UNAVAILABLE", "RESOURCE_EXHAUSTED"}
 #: Where the status stands that says when to come back.
 DETAILS = "grpc-status-details-bin"
