@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from tempo_dask.physical.groups import Groups, LabelSet
+from tempo_dask.physical.groups import Codes, Groups, LabelSet, numbered
 from tempo_dask.physical.metric_function import MetricFunction, Planes, Spans
 from tempo_dask.physical.values import Values
 
@@ -72,14 +72,14 @@ def filled(function: MetricFunction, spans: Spans, values: Values | None) -> Cel
         counts = planes[-1]
         used = np.flatnonzero(counts.reshape(len(counts), -1).any(axis=1))
         return Cells(_labels(labels, used), tuple(plane[used] for plane in planes))
-    keys, codes = np.unique(spans.cells, return_inverse=True)
-    return _cut(function, _sparse(function, spans, values, keys, codes), steps)
+    seen, codes = numbered(spans.cells + 1, len(labels) * steps + 1)  # spans of no cell are numbered too
+    return _cut(function, _sparse(function, spans, values, seen - 1, codes), steps)
 
 
-def _sparse(function: MetricFunction, spans: Spans, values: Values | None, keys: Keys, codes: Keys) -> Cells:
+def _sparse(function: MetricFunction, spans: Spans, values: Values | None, keys: Keys, codes: Codes) -> Cells:
     """Fill cells as if each of those that spans fall into were a group of its own, of a single step."""
     length = spans.step_ns * spans.step_count
-    alone = Groups.of(codes.astype(np.int32), ((),) * len(keys))
+    alone = Groups.of(codes, ((),) * len(keys))
     planes = function.fill(Spans(spans.mask, spans.starts, alone, spans.start_ns, length, 1), values)
     counts = planes[-1]
     used = np.flatnonzero((keys >= 0) & counts.reshape(len(counts), -1).any(axis=1))
@@ -100,11 +100,17 @@ def join_cells(function: MetricFunction, parts: Sequence[Cells], steps: int) -> 
     if is_small and all(part.keys is None for part in parts):
         return Cells(labels, _join_dense(function, parts, places, (len(rows), steps)), is_cut=is_cut)
     moved = [_moved(part, at, steps) for part, at in zip(parts, places, strict=True)]
-    keys = np.unique(np.concatenate([keys for keys, _ in moved]))
+    keys = _distinct(np.concatenate([keys for keys, _ in moved]))
     joined = tuple(plane.of(len(keys), 1)[:, 0] for plane in function.planes)
     for of_part, planes in moved:
         _join_into(function, joined, np.searchsorted(keys, of_part), planes)
     return _cut(function, Cells(labels, joined, keys, is_cut), steps)
+
+
+def _distinct(keys: Keys) -> Keys:
+    """Return the keys that there are, ascending; NumPy's own way hashes them, which takes several times as long."""
+    ordered = np.sort(keys)
+    return ordered[np.append(True, ordered[1:] != ordered[:-1])] if len(ordered) else ordered
 
 
 def _moved(part: Cells, places: Keys, steps: int) -> tuple[Keys, Planes]:

@@ -77,12 +77,12 @@ def product(left: Groups, right: Groups) -> Groups:
     if left.labels == ((),):
         return right
     pairs = left.codes.astype(np.int64) * len(right.labels) + right.codes
-    seen, codes = _numbered(pairs, len(left.labels) * len(right.labels))
+    seen, codes = numbered(pairs, len(left.labels) * len(right.labels))
     labels = (left.labels[pair // len(right.labels)] + right.labels[pair % len(right.labels)] for pair in seen.tolist())
     return Groups.of(codes, tuple(labels))
 
 
-def _numbered(numbers: npt.NDArray[np.int64], count: int) -> tuple[npt.NDArray[np.int64], Codes]:
+def numbered(numbers: npt.NDArray[np.int64], count: int) -> tuple[npt.NDArray[np.int64], Codes]:
     """Return which of `count` numbers occur, and the place of each row's among them."""
     if count > _DENSE_PAIRS:
         seen, codes = np.unique(numbers, return_inverse=True)
@@ -185,7 +185,7 @@ def distinct_numbers(data: npt.NDArray[np.generic]) -> tuple[npt.NDArray[np.gene
     low, high = int(numbers.min()), int(numbers.max())
     if high - low >= _DENSE:
         return _encoded(numbers)
-    seen, codes = _numbered(numbers - low, high - low + 1)
+    seen, codes = numbered(numbers - low, high - low + 1)
     return seen + low, codes
 
 
