@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tempo_dask.ingest.merging import FAN_IN, GROWTH, LARGEST_SPANS, mergeable_run
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FakeChunk:
     spans: int
 
