@@ -7,7 +7,7 @@ from functools import partial
 from typing import TypeAlias, cast
 
 from storage.columns import Column, ScanSource, TableName, TypeName
-from storage.remembered import Remembered
+from storage.remembered import RememberedThroughScans
 
 #: Tenant and id of the source, table, column (or key that `rest` holds), unit, whether it is such a key.
 Key: TypeAlias = tuple[str, str, TableName, str, int, bool]
@@ -24,13 +24,13 @@ def _size(kept: Kept) -> int:
 
 
 class ColumnCache:
-    """Columns of sources, least recently used ones given up beyond a budget of bytes. For many threads.
+    """Columns of sources within a budget of bytes, of which scans of more than that find a part. For many threads.
 
     A column that several threads want at once is read by one of them; the others wait for it.
     """
 
     def __init__(self, budget_bytes: int) -> None:
-        self._columns: Remembered[Key, Kept] = Remembered(budget_bytes, _size)
+        self._columns: RememberedThroughScans[Key, Kept] = RememberedThroughScans(budget_bytes, _size)
 
     @property
     def used_bytes(self) -> int:

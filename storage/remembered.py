@@ -11,6 +11,11 @@ from typing import Generic, TypeVar
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
+_FIRST = 2
+#: Keys of which is known when they were asked for, whether their results are kept or not.
+_TIMES = 1 << 17
+_NEVER = (0, 0)
+
 
 def _one(_result: object) -> int:
     return 1
@@ -35,6 +40,7 @@ class Remembered(Generic[K, T]):
     def get_or_make(self, key: K, make: Callable[[], T]) -> T:
         """Return the result of a key, made where it is not known. All who wait for it get what `make` raises."""
         with self._lock:
+            self._asked_for(key)
             kept = self._results.get(key)
             if kept is not None:
                 self._results.move_to_end(key)
@@ -79,7 +85,7 @@ class Remembered(Generic[K, T]):
     def _keep(self, key: K, result: T) -> None:
         """Add a result and give up old ones; the lock is held."""
         cost = self._cost(result)
-        if cost > self._budget:
+        if cost > self._budget or not self._is_worth(key, cost):
             return
         self._results[key] = (result, cost)
         self.used += cost
@@ -87,8 +93,50 @@ class Remembered(Generic[K, T]):
             _, (_, freed) = self._results.popitem(last=False)
             self.used -= freed
 
+    def _asked_for(self, key: K) -> None:
+        """Take note of each question; the lock is held."""
+
+    def _is_worth(self, key: K, cost: int) -> bool:  # noqa: ARG002
+        """Return whether a result is worth those that would be given up for it; the lock is held."""
+        return True
+
     def forget(self, is_meant: Callable[[K], bool]) -> None:
         """Give up the results of some keys."""
         with self._lock:
             for key in [key for key in self._results if is_meant(key)]:
                 self.used -= self._results.pop(key)[1]
+
+
+class RememberedThroughScans(Remembered[K, T]):
+    """Results of which a part stays when more than the budget is asked for again and again, in the same order.
+
+    Where each new result pushes out the one that was not used for longest, such scans find nothing: what they ask
+    for next has just gone. So a result comes in only if it was last asked for after what would go for it was; of
+    one that is asked for the first time this is said to have been `_FIRST` rounds through the results ago.
+    """
+
+    def __init__(self, budget: int, cost: Callable[[T], int] = _one) -> None:
+        super().__init__(budget, cost)
+        #: When the latest keys, by their hash, were asked for: the last time, and the time before it.
+        self._times: OrderedDict[int, tuple[int, int]] = OrderedDict()
+        self._clock = 0
+
+    def _asked_for(self, key: K) -> None:
+        self._clock += 1
+        hashed = hash(key)
+        known = self._times.pop(hashed, None)
+        before = self._clock - _FIRST * len(self._results) if known is None else known[0]
+        self._times[hashed] = self._clock, before
+        if len(self._times) > _TIMES:
+            self._times.popitem(last=False)
+
+    def _is_worth(self, key: K, cost: int) -> bool:
+        missing = self.used + cost - self._budget
+        before = self._times.get(hash(key), _NEVER)[1]
+        for other, (_, freed) in self._results.items():
+            if missing <= 0:
+                return True
+            if self._times.get(hash(other), _NEVER)[0] > before:
+                return False
+            missing -= freed
+        return True

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from storage.cache import ColumnCache
 from storage.columns import Column, TableName
 from storage.errors import DamagedBlock
+from storage.remembered import RememberedThroughScans
 
 
 class FakeMeta:
@@ -63,12 +67,45 @@ def test_resources_are_the_same_in_every_unit() -> None:
     assert len(source.reads) == 4
 
 
-def test_the_least_recently_used_goes_first() -> None:
-    cache, source = ColumnCache(1_600), FakeSource("a")
-    for name in ("x", "y", "x", "z", "x", "y"):
+def _asked(cache: ColumnCache, source: FakeSource, names: str) -> str:
+    """Return the names of the columns that were read for such questions."""
+    before = len(source.reads)
+    for name in names:
         cache.get_or_read(source, "spans", name, 0)
-        assert cache.used_bytes <= 1_600
-    assert [name for _, name, _ in source.reads] == ["x", "y", "z", "y"]
+        assert cache.used_bytes <= 2_400
+    return "".join(name for _, name, _ in source.reads[before:])
+
+
+def test_scans_of_more_than_the_budget_find_a_part_of_it() -> None:
+    cache, source = ColumnCache(2_400), FakeSource("a")
+    assert _asked(cache, source, "abcdef") == "abcdef"
+    for _ in range(5):
+        assert _asked(cache, source, "abcdef") == "def"
+
+
+def test_what_is_asked_for_twice_takes_the_place_of_what_nobody_uses() -> None:
+    cache, source = ColumnCache(2_400), FakeSource("a")
+    _asked(cache, source, "abc")
+    assert _asked(cache, source, "xyzxyzxyz") == "xyzxyz"
+    assert _asked(cache, source, "xyzbxyz") == "b"
+
+
+def test_what_nobody_used_for_long_makes_room_at_once() -> None:
+    cache, source = ColumnCache(2_400), FakeSource("a")
+    _asked(cache, source, "abc" + "ab" * 10)
+    assert _asked(cache, source, "xx") == "x"
+    assert _asked(cache, source, "abab") == ""
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdefghij"), st.integers(1, 9)), max_size=200), st.integers(1, 30))
+def test_the_budget_is_kept(asked: list[tuple[str, int]], budget: int) -> None:
+    sizes = dict(asked)
+    cache: RememberedThroughScans[str, int] = RememberedThroughScans(budget, int)
+    for name, _ in asked:
+        assert cache.get_or_make(name, partial(sizes.__getitem__, name)) == sizes[name]
+        assert cache.used == sum(size for found, size in sizes.items() if cache.get(found) is not None) <= budget
+    cache.forget(lambda _name: True)
+    assert cache.used == 0
 
 
 def test_what_is_larger_than_the_budget_is_not_kept() -> None:
