@@ -25,7 +25,7 @@ import numpy.typing as npt
 log = logging.getLogger(__name__)
 
 #: Named in each path, so that cubes of another form are not read.
-FORMAT = 2
+FORMAT = 3
 _NOTE = "note"
 
 

@@ -36,10 +36,9 @@ def _samples(found: Cells, series: TimeSeries) -> tuple[tuple[LabelSet, ...], li
     """Return the label sets, and the samples of each of them for each series that they have."""
     function, steps = metric_function(series), series.step_count
     kept = answerable(function, found, steps)
-    planes = kept.dense(function, steps)
     if is_sketched(series):
-        return sketch_quantiles(kept.labels, planes, series)
-    return kept.labels, list(function.finish(planes, series))
+        return kept.labels, sketch_quantiles(kept, series)
+    return kept.labels, list(function.finish(kept.dense(function, steps), series))
 
 
 def _shared_out(

@@ -28,7 +28,7 @@ class Cells:
 
     Dense (`keys` is None) planes are (groups, some steps, *bins), of which `first` is the first: all others are empty.
     Sparse ones are (cells, *bins) of the cells that count something, and `keys` tells which these are: group times
-    steps plus step, ascending.
+    steps plus step, ascending; of a function with parts, that times parts plus part.
     """
 
     labels: tuple[LabelSet, ...] = ()
@@ -83,9 +83,15 @@ def _sparse(function: MetricFunction, spans: Spans, values: Values | None, keys:
     planes = function.fill(Spans(spans.mask, spans.starts, alone, spans.start_ns, length, 1), values)
     counts = planes[-1]
     used = np.flatnonzero((keys >= 0) & counts.reshape(len(counts), -1).any(axis=1))
-    groups, numbers = np.unique(keys[used] // spans.step_count, return_inverse=True)
-    renumbered = numbers * spans.step_count + keys[used] % spans.step_count
-    return Cells(_labels(spans.groups.labels, groups), tuple(plane[used, 0] for plane in planes), renumbered)
+    cells = tuple(plane[used, 0] for plane in planes)
+    return of_groups_that_occur(spans.groups.labels, keys[used], cells, spans.step_count)
+
+
+def of_groups_that_occur(labels: tuple[LabelSet, ...], keys: Keys, planes: Planes, columns: int) -> Cells:
+    """Return sparse cells without the groups that have none; a group has keys for so many columns."""
+    groups = keys // columns
+    seen, places = numbered(groups, len(labels))
+    return Cells(_labels(labels, seen), planes, keys + (places - groups) * columns)
 
 
 def join_cells(function: MetricFunction, parts: Sequence[Cells], steps: int) -> Cells:
@@ -99,7 +105,7 @@ def join_cells(function: MetricFunction, parts: Sequence[Cells], steps: int) -> 
     is_small = len(rows) * steps * _numbers(function) <= DENSE_NUMBERS
     if is_small and all(part.keys is None for part in parts):
         return Cells(labels, _join_dense(function, parts, places, (len(rows), steps)), is_cut=is_cut)
-    moved = [_moved(part, at, steps) for part, at in zip(parts, places, strict=True)]
+    moved = [_moved(part, at, steps, function.parts) for part, at in zip(parts, places, strict=True)]
     keys = _distinct(np.concatenate([keys for keys, _ in moved]))
     joined = tuple(plane.of(len(keys), 1)[:, 0] for plane in function.planes)
     for of_part, planes in moved:
@@ -113,10 +119,11 @@ def _distinct(keys: Keys) -> Keys:
     return ordered[np.append(True, ordered[1:] != ordered[:-1])] if len(ordered) else ordered
 
 
-def _moved(part: Cells, places: Keys, steps: int) -> tuple[Keys, Planes]:
-    """Return the sparse cells of a part under the groups of the whole."""
-    keys, planes = part.sparse(steps)
-    return places[keys // steps] * steps + keys % steps, planes
+def _moved(some: Cells, places: Keys, steps: int, parts: int) -> tuple[Keys, Planes]:
+    """Return the sparse cells of some groups under the groups of the whole."""
+    keys, planes = some.sparse(steps)
+    groups = keys // (steps * parts)
+    return keys + (places[groups] - groups) * (steps * parts), planes
 
 
 def _join_dense(
@@ -140,30 +147,40 @@ def _cut(function: MetricFunction, found: Cells, steps: int) -> Cells:
 
     Groups are only left out when there are twice as many, so that few joins sort them.
     """
-    limit = max(ANSWER_NUMBERS // (steps * _numbers(function)), 1)
-    if found.keys is None or len(found.labels) <= 2 * limit:
+    limit = _most_groups(function, steps)
+    if found.keys is None or (len(found.labels) <= 2 * limit and len(found.keys) <= 2 * ANSWER_NUMBERS):
         return found
-    return largest(found, limit, steps)
+    return largest(found, limit, steps * function.parts)
 
 
-def largest(found: Cells, limit: int, steps: int) -> Cells:
-    """Return the groups of a sparse table that count most, at most `limit`."""
-    if found.keys is None or len(found.labels) <= limit:
+def largest(found: Cells, limit: int, columns: int) -> Cells:
+    """Return the groups of a sparse table that count most, at most `limit`, each of which has keys for so many columns.
+
+    They have no more cells than a whole table has numbers, but for a group that alone has.
+    """
+    if found.keys is None or (len(found.labels) <= limit and len(found.keys) <= ANSWER_NUMBERS):
         return found
-    groups = found.keys // steps
+    groups = found.keys // columns
     counts = found.planes[-1].reshape(len(groups), -1).sum(axis=1)
     totals = np.bincount(groups, weights=counts, minlength=len(found.labels))
-    kept = np.sort(np.argsort(-totals, kind="stable")[:limit])
+    order = np.argsort(-totals, kind="stable")[:limit]
+    fit = np.searchsorted(np.cumsum(np.bincount(groups, minlength=len(totals))[order]), ANSWER_NUMBERS, side="right")
+    kept = np.sort(order[: max(int(fit), 1)])
     numbers = np.full(len(found.labels), -1, np.int64)
     numbers[kept] = np.arange(len(kept))
     cells = np.flatnonzero(numbers[groups] >= 0)
-    keys = numbers[groups[cells]] * steps + found.keys[cells] % steps
+    keys = numbers[groups[cells]] * columns + found.keys[cells] % columns
     return Cells(_labels(found.labels, kept), tuple(plane[cells] for plane in found.planes), keys, is_cut=True)
 
 
 def answerable(function: MetricFunction, found: Cells, steps: int) -> Cells:
     """Return the cells that an answer has room for."""
-    return largest(found, max(ANSWER_NUMBERS // (steps * _numbers(function)), 1), steps)
+    return largest(found, _most_groups(function, steps), steps * function.parts)
+
+
+def _most_groups(function: MetricFunction, steps: int) -> int:
+    """Return how many groups an answer has room for."""
+    return max(ANSWER_NUMBERS // (steps * _numbers(function)), 1)
 
 
 def _numbers(function: MetricFunction) -> int:

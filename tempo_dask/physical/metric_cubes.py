@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from storage.cubes import Cube
-from tempo_dask.physical.cells import Cells
+from tempo_dask.physical.cells import Cells, of_groups_that_occur
 from tempo_dask.physical.exemplars import FineCandidates
 from tempo_dask.physical.groups import Label, LabelSet
+from tempo_dask.physical.metric_functions import metric_function
 from tempo_dask.physical.unit_runs import UnitRun
 from tempo_dask.plan.nodes import Plan, TimeRange, TimeSeries
 from traceql.types import StaticType
@@ -26,6 +27,9 @@ from traceql.types import StaticType
 _MOST_STEPS = 20_000
 _MOST_TIMES = 16
 _CHOSEN = "chosen"
+_KEYS = "keys"
+#: A cube of more groups is made again rather than read.
+_MOST_LABELS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,25 +46,28 @@ class FoundSeries:
         return sum(array.nbytes for array in (*self.cells.planes, *self.candidates.columns, *keys))
 
     def to_cube(self) -> Cube | None:
-        """Return all of it as arrays and a note, None where the cells are sparse."""
-        if self.cells.keys is not None:
+        """Return all of it as arrays and a note, None of too many groups."""
+        if len(self.cells.labels) > _MOST_LABELS:
             return None
         planes = {f"plane-{number}": plane for number, plane in enumerate(self.cells.planes)}
+        keys = {} if self.cells.keys is None else {_KEYS: self.cells.keys}
         note = {
             "labels": _texts(self.cells.labels),
             "exemplars": _texts(self.candidates.labels),
             "first": self.cells.first,
+            "is_cut": self.cells.is_cut,
         }
-        return Cube({**planes, _CHOSEN: np.stack(self.candidates.columns)}, json.dumps(note))
+        return Cube({**planes, **keys, _CHOSEN: np.stack(self.candidates.columns)}, json.dumps(note))
 
     @classmethod
     def of_cube(cls, cube: Cube) -> FoundSeries:
         """Return what a cube was made of."""
         note, arrays = json.loads(cube.note), cube.arrays
-        planes = tuple(arrays[f"plane-{number}"] for number in range(len(arrays) - 1))
+        keys = arrays.get(_KEYS)
+        planes = tuple(arrays[f"plane-{number}"] for number in range(len(arrays) - (1 if keys is None else 2)))
         slots, hashes, starts, codes, rows = arrays[_CHOSEN]
         fine = FineCandidates(slots, hashes, starts, codes, rows, _labels(note["exemplars"]))
-        return cls(Cells(_labels(note["labels"]), planes, first=note.get("first", 0)), fine)
+        return cls(Cells(_labels(note["labels"]), planes, keys, note["is_cut"], note["first"]), fine)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +125,15 @@ def cut(whole: FoundSeries, covered: CubeWindow, window: TimeRange, series: Time
 
 
 def _sparse(found: Cells, covered: CubeWindow, offset: int, series: TimeSeries) -> Cells:
+    parts = metric_function(series).parts
     keys = found.keys if found.keys is not None else np.zeros(0, np.int64)
-    steps = keys % covered.count + offset
+    cells = keys // parts
+    groups, steps = cells // covered.count, cells % covered.count + offset
     inside = np.flatnonzero((steps >= 0) & (steps < series.step_count))
-    used, groups = np.unique(keys[inside] // covered.count, return_inverse=True)
-    labels = tuple(found.labels[row] for row in used.tolist())
-    return Cells(
-        labels, tuple(plane[inside] for plane in found.planes), groups * series.step_count + steps[inside], found.is_cut
+    moved = keys + (groups * series.step_count + steps - cells) * parts
+    planes = tuple(plane[inside] for plane in found.planes)
+    return replace(
+        of_groups_that_occur(found.labels, moved[inside], planes, series.step_count * parts), is_cut=found.is_cut
     )
 
 

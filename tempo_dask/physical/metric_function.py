@@ -70,7 +70,8 @@ class MetricFunction:
     `fill` makes the cells of the spans of one unit (with the operand's values over spans, None for functions
     without operand); a group occurs where the last plane, which counts, is not all zero. `join` is associative
     and commutative, cell by cell. `finish` turns joined cells into samples. `is_valued` says that exemplars are
-    worth what the span has, not what the sample says.
+    worth what the span has, not what the sample says. A cell of a function with `parts` is divided into so many, of
+    which only those are kept that count something: its tables are always sparse.
     """
 
     planes: tuple[Plane, ...]
@@ -78,6 +79,7 @@ class MetricFunction:
     join: Callable[[Planes, Planes], Planes]
     finish: Callable[[Planes, TimeSeries], Iterable[Samples]]
     is_valued: bool = False
+    parts: int = 1
 
 
 def add_planes(some: Planes, more: Planes) -> Planes:

@@ -146,11 +146,10 @@ class SeriesChunk:
         values = None if operand is None else scalars(values_in(scan.binder.operand(operand), "spans", reader))
         valued = spansets.mask if values is None else spansets.mask & numeric(values).present()
         chosen = fine_candidates(self.slot_ns, window, valued, groups, reader)
+        spans = self._spans(spansets, starts, groups)
         if values is not None and is_sketched(self.series):
-            groups, numbers = sketched(groups, values)
-            spansets = spansets.only(numbers)
-        cells = filled(metric_function(self.series), self._spans(spansets, starts, groups), values)
-        return FoundSeries(cells, chosen)
+            return FoundSeries(sketched(spans, values), chosen)
+        return FoundSeries(filled(metric_function(self.series), spans, values), chosen)
 
     def _spans(self, spansets: Spansets, starts: npt.NDArray[np.int64], groups: Groups) -> Spans:
         series = self.series
