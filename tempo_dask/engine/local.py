@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import ClassVar, Generic, TypeVar, cast
+from typing import ClassVar, Generic, TypeVar
 
 import dask.threaded
 
@@ -22,6 +22,9 @@ _MOST_TASKS = 16
 
 #: Partial results that a share holds before they are combined: together they cost less than one by one.
 _MOST_PARTIALS = 8
+
+#: A share that takes so long gets siblings. Threads that end sooner only wait for each other.
+_ALONE_S = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +82,11 @@ class LocalExecutor(BlockingExecutor):
         known = frozenset(map(id, shares))
         self._waiting.update(known)
         try:
-            if len(shares) == 1:  # no graph to run
-                return [self._scanners.submit(shares[0]).result()]
-            graph = {("share", number): (share,) for number, share in enumerate(shares)}
-            return cast("list[Partial]", dask.threaded.get(graph, list(graph), pool=self._scanners))
+            first = self._scanners.submit(shares[0])
+            if len(shares) == 1 or (wait([first], _ALONE_S).done and len(places) <= _MOST_TASKS):
+                return [first.result()]
+            graph = {("share", number): (share,) for number, share in enumerate(shares[1:])}
+            return [*dask.threaded.get(graph, list(graph), pool=self._scanners), first.result()]
         finally:
             self._waiting.difference_update(known)  # those that never had their turn
 
