@@ -114,7 +114,7 @@ def _span(span: ShownSpan) -> FoundSpan:
 
 def _metrics(units: Sequence[ScanUnit], *, with_traces: bool) -> QueryMetrics:
     spans = sum(unit.meta.stop_span - unit.meta.first_span for unit in units)
-    traces = sum(unit.meta.stop_trace - unit.meta.first_trace for unit in units) if with_traces else 0
+    traces = sum(unit.traces for unit in units) if with_traces else 0
     blocks = len({unit.source.meta.id for unit in units})
     return QueryMetrics(
         inspected_traces=traces,

@@ -39,6 +39,11 @@ class ScanUnit:
         """When the last of its spans ends."""
         return self.meta.end_ns
 
+    @property
+    def traces(self) -> int:
+        """How many traces are evaluated here."""
+        return self.meta.stop_trace - self.meta.first_trace - len(self.excluded)
+
     def __dask_tokenize__(self) -> tuple[str, str, int, bytes]:
         """Return what Dask may know the unit by: rows of a source never change, its tenant keeps it apart."""
         return self.source.meta.tenant, self.source.meta.id, self.unit, self.excluded.tobytes()
@@ -78,6 +83,8 @@ def numbers_of_units(shard: Shard, plan: Plan) -> list[int]:
     meta, start_ns, end_ns = shard.source.meta, plan.window.start_ns, plan.window.end_ns
     # The time first: of some sources the columns are not known before they are read.
     if plan.is_empty or meta.start_ns > end_ns or meta.end_ns < start_ns or not may_match(plan.stages, meta):
+        return []
+    if len(shard.excluded) and len(shard.excluded) == meta.units[-1].stop_trace:  # each of its traces is stitched
         return []
     return [number for number, unit in enumerate(meta.units) if unit.start_ns <= end_ns and unit.end_ns >= start_ns]
 
